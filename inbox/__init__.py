@@ -1,0 +1,1 @@
+"""Madoguchi's engine: tables, transactions, mail protocols and use cases. Never imports web."""
