@@ -1,0 +1,79 @@
+"""Stored bytes by their SHA-256: raw mails, composed mails and uploads. Written once, never changed."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+
+from inbox.config import settings
+
+
+class MissingBlob(Exception):
+    """The bytes of that hash are not in the store."""
+
+
+class Blobs:
+    """A folder of files named by the SHA-256 of their content, two levels deep."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def put(self, data: bytes) -> str:
+        """Stores `data` and returns its hex SHA-256; on return the bytes are on the disk."""
+        return self.put_all([data])[0]
+
+    def put_all(self, many: Iterable[bytes]) -> list[str]:
+        """Stores several byte strings; each is flushed before the first name becomes visible to a commit."""
+        return [self._put(data) for data in many]
+
+    def get(self, sha256: str) -> bytes:
+        try:
+            return self._path(sha256).read_bytes()
+        except FileNotFoundError:
+            raise MissingBlob(sha256) from None
+
+    def has(self, sha256: str) -> bool:
+        return self._path(sha256).exists()
+
+    def delete(self, sha256: str) -> None:
+        self._path(sha256).unlink(missing_ok=True)
+
+    def _path(self, sha256: str) -> Path:
+        if len(sha256) != 64 or not sha256.isalnum():
+            raise MissingBlob(sha256)
+        return self.folder / sha256[:2] / sha256[2:]
+
+    def _put(self, data: bytes) -> str:
+        sha256 = hashlib.sha256(data).hexdigest()
+        path = self._path(sha256)
+        if path.exists():
+            return sha256
+        temporary = f"{path}.{os.getpid()}.{secrets.token_hex(4)}"
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+        try:
+            descriptor = os.open(temporary, flags, 0o600)
+        except FileNotFoundError:
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            descriptor = os.open(temporary, flags, 0o600)
+        try:
+            view = memoryview(data)
+            while view:
+                view = view[os.write(descriptor, view) :]
+            os.fdatasync(descriptor)
+        except OSError:
+            os.close(descriptor)
+            os.unlink(temporary)
+            raise
+        os.close(descriptor)
+        os.rename(temporary, path)  # whole or not at all: a reader never sees half a mail
+        return sha256
+
+
+@cache
+def blobs() -> Blobs:
+    """This process's store."""
+    return Blobs(settings().blob_dir)

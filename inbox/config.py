@@ -1,0 +1,151 @@
+"""Settings from the environment or an .env file; a wrong one is named, with what to write instead."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+import secrets
+import sys
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from inbox.errors import UserError
+
+
+class Settings(BaseSettings):
+    """Every setting that the operator may give. Documented in .env.example and docs/operator.md."""
+
+    model_config = SettingsConfigDict(env_file=".env", env_file_encoding="utf-8", extra="ignore")
+
+    data_dir: Path = Field(Path("data"), description="Folder for database, stored mail, keys and logs of the embedded default")
+    database_url: str = Field("", description="sqlite:///path or postgresql://user@host/name; empty: SQLite in DATA_DIR")
+    redis_url: str = Field("", description="redis://, rediss:// or unix:///path; empty: the embedded server in DATA_DIR")
+    blob_url: str = Field("", description="file:///folder for raw mail and attachments; empty: DATA_DIR/blobs")
+    secret_key: str = Field("", description="Signs sessions and Message-IDs, encrypts mailbox passwords; empty: made once in DATA_DIR")
+    base_url: str = Field("", description="Address under which people reach the inbox, used in links that are mailed")
+    host: str = Field("127.0.0.1", description="Address that the web server listens on")
+    port: int = Field(8025, ge=1, le=65535, description="Port that the web server listens on")
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    poll_seconds: int = Field(60, ge=1, le=3600, description="A folder is read at least this often, IDLE or not")
+    max_mail_bytes: int = Field(60_000_000, ge=1_000_000, description="A larger mail is kept on the server and shown as too large")
+    max_upload_bytes: int = Field(25_000_000, ge=100_000, description="Attachments of one reply together")
+    web_threads: int = Field(400, ge=4, le=2000, description="Threads of each web process; an open screen holds one")
+    web_workers: int = Field(2, ge=1, le=32, description="Web processes")
+    trusted_proxies: int = Field(0, ge=0, le=5, description="How many reverse proxies stand before us; 0: proxy headers are ignored")
+    tls_ca_file: Path | None = Field(None, description="Extra CA certificates for mail servers with a private CA")
+    demo: bool = Field(True, description="Connect the demo mailbox on the first start")
+
+    @field_validator("database_url")
+    @classmethod
+    def _database_known(cls, value: str) -> str:
+        if value and not value.startswith(("sqlite:///", "postgresql://", "postgresql+psycopg://")):
+            raise ValueError("must start with sqlite:/// or postgresql://")
+        return value
+
+    @field_validator("redis_url")
+    @classmethod
+    def _redis_known(cls, value: str) -> str:
+        if value and not value.startswith(("redis://", "rediss://", "unix://")):
+            raise ValueError("must start with redis://, rediss:// or unix://")
+        return value
+
+    @field_validator("blob_url")
+    @classmethod
+    def _blob_known(cls, value: str) -> str:
+        if value and not value.startswith("file://"):
+            raise ValueError("must start with file://")
+        return value
+
+    @field_validator("base_url")
+    @classmethod
+    def _base_known(cls, value: str) -> str:
+        if value and not value.startswith(("http://", "https://")):
+            raise ValueError("must start with http:// or https://")
+        return value.rstrip("/")
+
+    @property
+    def data(self) -> Path:
+        return self.data_dir.resolve()
+
+    @property
+    def database(self) -> str:
+        return self.database_url or f"sqlite:///{self.data / 'madoguchi.db'}"
+
+    @property
+    def redis(self) -> str:
+        return self.redis_url or f"unix://{self.data / 'valkey.sock'}"
+
+    @property
+    def embedded_redis(self) -> bool:
+        return not self.redis_url
+
+    @property
+    def blob_dir(self) -> Path:
+        return Path(self.blob_url.removeprefix("file://")) if self.blob_url else self.data / "blobs"
+
+    @property
+    def address(self) -> str:
+        return self.base_url or f"http://{self.host}:{self.port}"
+
+    def secret(self, purpose: str) -> bytes:
+        """32 bytes for one purpose, derived from SECRET_KEY so that no two uses share a key."""
+        return hashlib.blake2b(self._master(), digest_size=32, person=purpose.encode()[:16]).digest()
+
+    def fernet_key(self) -> bytes:
+        """The key for mailbox passwords at rest; it never stands in the database."""
+        return base64.urlsafe_b64encode(self.secret("mailbox secrets"))
+
+    def _master(self) -> bytes:
+        if self.secret_key:
+            return self.secret_key.encode()
+        return _kept_secret(self.data / "secret.key")
+
+
+def _kept_secret(path: Path) -> bytes:
+    """The key in the data folder, made on the first start; readable by its owner only."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        fresh = secrets.token_urlsafe(48).encode()
+        temporary = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+        temporary.write_bytes(fresh)
+        temporary.chmod(0o600)
+        try:
+            os.link(temporary, path)  # fails when another process was first: then its key is the key
+        except FileExistsError:
+            pass
+        finally:
+            temporary.unlink()
+        return path.read_bytes()
+
+
+class WrongSetting(UserError):
+    """A setting that cannot be used; the message names it."""
+
+
+@cache
+def settings() -> Settings:
+    """The settings of this process, read once."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        told = "; ".join(
+            f"{'_'.join(str(p) for p in e['loc']).upper()}: {e['msg'].removeprefix('Value error, ')} (it is {e['input']!r})"
+            for e in error.errors()
+        )
+        raise WrongSetting("Wrong setting: %(told)s", told=told) from None
+
+
+def settings_or_exit() -> Settings:
+    """For the edges of processes: a wrong setting is one clear sentence and exit code 78 (EX_CONFIG)."""
+    try:
+        return settings()
+    except WrongSetting as error:
+        print(error, file=sys.stderr)
+        raise SystemExit(78) from None

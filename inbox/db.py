@@ -1,0 +1,145 @@
+"""Engine, sessions and transactions on SQLite and PostgreSQL.
+
+SQLite: WAL, every writing transaction starts with BEGIN IMMEDIATE (a deferred BEGIN fails with "database is locked" under
+load, and the driver's own mode loses updates). Only the clock process checkpoints (`checkpoint`): SQLite before 3.51.3 has a
+race between a checkpoint and another connection's write that can drop committed pages.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+
+from sqlalchemy import DateTime, Engine, create_engine, event, text
+from sqlalchemy.engine import Dialect
+from sqlalchemy.orm import Session
+from sqlalchemy.types import TypeDecorator
+
+from inbox.config import settings
+
+WAL_RACE_FIXED = ((3, 44, 6), (3, 50, 7), (3, 51, 3))  # back-ported to 3.44.6 and 3.50.7
+
+
+class Utc(TypeDecorator[datetime]):
+    """An aware datetime, stored in UTC on both databases."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("naive datetime")
+        value = value.astimezone(UTC)
+        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def make_engine(url: str, *, pool_size: int = 20) -> Engine:
+    """A new engine. `pool_size` bounds the connections of this process; waiting for one gives up after 10 s."""
+    if url.startswith("sqlite"):
+        return _sqlite(url, pool_size=pool_size)
+    if url.startswith("postgresql://"):
+        url = "postgresql+psycopg://" + url.removeprefix("postgresql://")
+    return create_engine(url, pool_size=pool_size, max_overflow=pool_size, pool_timeout=10, pool_pre_ping=True)
+
+
+def _sqlite(url: str, *, pool_size: int) -> Engine:
+    path = url.removeprefix("sqlite:///")
+    if path:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(
+        url,
+        connect_args={"timeout": 30, "check_same_thread": False, "cached_statements": 512},
+        pool_size=pool_size,
+        max_overflow=pool_size,
+        pool_timeout=10,
+    )
+
+    @event.listens_for(engine, "connect")
+    def _connect(connection: sqlite3.Connection, _record: object) -> None:
+        connection.isolation_level = None  # the driver must not guess: we emit BEGIN ourselves
+        for pragma in (
+            "journal_mode=WAL",
+            "synchronous=FULL",  # a committed attempt must survive a power cut, or a reply could go twice
+            "foreign_keys=ON",
+            "busy_timeout=30000",
+            "temp_store=MEMORY",
+            "cache_size=-16000",
+            "mmap_size=268435456",
+            "wal_autocheckpoint=0",
+        ):
+            connection.execute("PRAGMA " + pragma)
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection) -> None:  # type: ignore[no-untyped-def]
+        read_only = connection.get_execution_options().get("read_only")
+        connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+
+    return engine
+
+
+@cache
+def engine() -> Engine:
+    """This process's engine, made at first use (after a fork each process makes its own)."""
+    return make_engine(settings().database, pool_size=40)
+
+
+@contextmanager
+def transaction(on: Engine | None = None) -> Iterator[Session]:
+    """A writing transaction: commits at the end, rolls back on any exception."""
+    with Session(on or engine(), expire_on_commit=False) as session, session.begin():
+        yield session
+
+
+@contextmanager
+def reading(on: Engine | None = None) -> Iterator[Session]:
+    """A read-only session; on SQLite it never waits for a writer."""
+    chosen = (on or engine()).execution_options(read_only=True)
+    with Session(chosen, expire_on_commit=False) as session:
+        yield session
+
+
+def is_sqlite(session: Session) -> bool:
+    return session.get_bind().dialect.name == "sqlite"
+
+
+def checkpoint(on: Engine | None = None) -> None:
+    """Moves SQLite's write-ahead log into the database. Called by the clock process alone; nothing on PostgreSQL."""
+    chosen = on or engine()
+    if chosen.dialect.name == "sqlite":
+        with chosen.connect().execution_options(isolation_level="AUTOCOMMIT", read_only=True) as connection:
+            connection.exec_driver_sql("PRAGMA wal_checkpoint(PASSIVE)")
+
+
+def sqlite_has_wal_race() -> bool:
+    """Whether the linked SQLite still has the race that makes a single checkpointing process necessary."""
+    version = sqlite3.sqlite_version_info
+    fixed = any(version[:2] == good[:2] and version >= good for good in WAL_RACE_FIXED)
+    return not fixed and version < WAL_RACE_FIXED[-1]
+
+
+def migrate(url: str | None = None) -> None:
+    """Brings the database to the newest schema. Safe to call again and from two processes at once."""
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).resolve().parent.parent / "migrations"))
+    config.attributes["url"] = url or settings().database
+    command.upgrade(config, "head")
+
+
+def ping(on: Engine | None = None) -> None:
+    """Raises when the database does not answer."""
+    with reading(on) as session:
+        session.execute(text("SELECT 1"))
