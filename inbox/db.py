@@ -20,6 +20,7 @@ from sqlalchemy.orm import Session
 from sqlalchemy.types import TypeDecorator
 
 from inbox.config import settings
+from inbox.wire import ring
 
 WAL_RACE_FIXED = ((3, 44, 6), (3, 50, 7), (3, 51, 3))  # back-ported to 3.44.6 and 3.50.7
 
@@ -96,9 +97,11 @@ def engine() -> Engine:
 
 @contextmanager
 def transaction(on: Engine | None = None) -> Iterator[Session]:
-    """A writing transaction: commits at the end, rolls back on any exception."""
-    with Session(on or engine(), expire_on_commit=False) as session, session.begin():
-        yield session
+    """A writing transaction: commits at the end and then rings, rolls back on any exception."""
+    with Session(on or engine(), expire_on_commit=False) as session:
+        with session.begin():
+            yield session
+        ring.out(session)
 
 
 @contextmanager

@@ -1,0 +1,328 @@
+"""What can happen to a conversation. Each verb changes its state and writes its history event in one transaction.
+
+Callers commit. The version is raised by every public message, in or out, and by a join: it is what an author saw, and what
+`raise_version` compares when an answer leaves. Owner, status, notes and tags do not raise it: they take no words away.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import delete, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from inbox.db import is_sqlite
+from inbox.errors import N_, UserError
+from inbox.models import (
+    Claim,
+    Conversation,
+    ConversationTag,
+    Event,
+    FolderCount,
+    Message,
+    Note,
+    ReadMark,
+    Tag,
+    User,
+)
+from inbox.wire import ring
+
+SNIPPET_CHARACTERS = 200
+
+EVENTS = {
+    "received": N_("A mail came in"),
+    "replied": N_("Answered"),
+    "forwarded": N_("Forwarded"),
+    "started": N_("Wrote first"),
+    "elsewhere": N_("Answered outside Madoguchi"),
+    "sent": N_("The answer was handed to the mail server"),
+    "undone": N_("Sending was undone"),
+    "cancelled": N_("Sending was cancelled"),
+    "failed": N_("The answer could not be sent"),
+    "uncertain": N_("It is uncertain whether the answer arrived"),
+    "resolved": N_("An uncertain answer was settled"),
+    "bounced": N_("The answer came back as undeliverable"),
+    "refused": N_("A second answer was stopped"),
+    "assigned": N_("The owner changed"),
+    "status": N_("The status changed"),
+    "noted": N_("A note was written"),
+    "tagged": N_("A tag was added"),
+    "untagged": N_("A tag was removed"),
+    "joined": N_("Conversations were joined"),
+    "unjoined": N_("A join was undone"),
+    "taken_over": N_("A colleague's claim was taken over"),
+}
+
+
+def start(
+    session: Session,
+    mailbox_id: int,
+    *,
+    now: datetime,
+    subject: str,
+    person_id: int | None,
+    at: datetime,
+    status: str = "open",
+    owner_id: int | None = None,
+    silent: bool = False,
+) -> Conversation:
+    """A new conversation without messages yet; `at` is the arrival of the mail that starts it."""
+    conversation = Conversation(
+        mailbox_id=mailbox_id,
+        person_id=person_id,
+        subject=subject,
+        status=status,
+        owner_id=owner_id,
+        activity_at=at,
+        created_at=now,
+        silent=silent,
+        version=0,
+    )
+    session.add(conversation)
+    session.flush()
+    _count(session, {(mailbox_id, status, owner_id or 0): 1})
+    return conversation
+
+
+def record(
+    session: Session,
+    conversation: Conversation,
+    kind: str,
+    *,
+    now: datetime,
+    actor_id: int | None = None,
+    **about: Any,
+) -> None:
+    """Writes one history event and lets open screens know after the commit."""
+    assert kind in EVENTS, kind
+    session.execute(
+        insert(Event),
+        {
+            "conversation_id": conversation.id,
+            "mailbox_id": conversation.mailbox_id,
+            "at": now,
+            "actor_id": actor_id,
+            "kind": kind,
+            "about": about,
+        },
+    )
+    ring.screens(session)
+
+
+def raise_version(session: Session, conversation_id: int, seen: int) -> bool:
+    """The lock of an answer: raises the version if it still is the one that the author saw; False if not."""
+    result = session.execute(
+        update(Conversation)
+        .where(Conversation.id == conversation_id, Conversation.version == seen)
+        .values(version=seen + 1)
+        .execution_options(synchronize_session=False)
+    )
+    return result.rowcount == 1
+
+
+def add_message(session: Session, conversation: Conversation, message: Message, *, now: datetime) -> None:
+    """Counts a stored message in: order, snippet, names for the list. The verbs below say what it means."""
+    conversation.message_count += 1
+    if message.at >= conversation.activity_at or conversation.message_count == 1:
+        conversation.activity_at = message.at
+        conversation.snippet = message.snippet[:SNIPPET_CHARACTERS]
+        conversation.last_direction = message.direction
+
+
+def receive(session: Session, conversation: Conversation, message: Message, *, now: datetime, quiet: bool = False) -> None:
+    """A mail of a customer stands in the conversation: raises the version and brings it back to its owner.
+
+    `quiet` (robots, lists, first import of answered mail) changes neither status nor waiting time. Spam stays spam.
+    """
+    conversation.version += 1
+    if not quiet and conversation.status != "spam":
+        if conversation.waiting_since is None:
+            conversation.waiting_since = message.at
+        place(session, conversation, status="open")
+    record(session, conversation, "received", now=now, message_id=message.id, mail_kind=message.kind)
+
+
+def answered(session: Session, conversation: Conversation, *, status: str | None) -> None:
+    """A human answer follows the customer's words: nothing waits any more; `status` is where it goes next."""
+    conversation.waiting_since = None
+    conversation.trouble = ""
+    if conversation.opened_at is None:
+        conversation.opened_at = conversation.activity_at
+    if status is not None:
+        place(session, conversation, status=status)
+
+
+def come_back(session: Session, conversation: Conversation, *, waiting_since: datetime | None, trouble: str) -> None:
+    """An answer did not arrive (failed, bounced) or was undone: the conversation is open again to its owner."""
+    conversation.waiting_since = waiting_since
+    conversation.trouble = trouble
+    if conversation.status != "spam":
+        place(session, conversation, status="open")
+
+
+def assign(session: Session, conversation: Conversation, owner_id: int | None, *, now: datetime, actor_id: int | None) -> None:
+    """Gives the conversation to somebody, or to nobody."""
+    if conversation.owner_id == owner_id:
+        return
+    before = conversation.owner_id
+    place(session, conversation, owner_id=owner_id)
+    record(session, conversation, "assigned", now=now, actor_id=actor_id, before=before, after=owner_id)
+
+
+def set_status(
+    session: Session,
+    conversation: Conversation,
+    status: str,
+    *,
+    now: datetime,
+    actor_id: int | None,
+    until: datetime | None = None,
+) -> None:
+    """open, waiting, snoozed (needs `until`, in the future), closed or spam."""
+    if status == "snoozed" and (until is None or until <= now):
+        raise UserError(N_("Choose a time in the future until which to snooze."), field="until")
+    if conversation.status == status and status != "snoozed":
+        return
+    before = conversation.status
+    place(session, conversation, status=status)
+    conversation.snoozed_until = until if status == "snoozed" else None
+    conversation.closed_at = now if status == "closed" else None
+    told = {"until": until.isoformat()} if until else {}
+    record(session, conversation, "status", now=now, actor_id=actor_id, before=before, after=status, **told)
+
+
+def wake_due(session: Session, *, now: datetime, limit: int = 200) -> int:
+    """Brings snoozed conversations back whose time has come; how many."""
+    due = session.scalars(
+        select(Conversation)
+        .where(Conversation.status == "snoozed", Conversation.snoozed_until <= now)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    ).all()
+    for conversation in due:
+        set_status(session, conversation, "open", now=now, actor_id=None)
+    return len(due)
+
+
+def look(session: Session, conversation: Conversation, user_id: int, *, now: datetime) -> None:
+    """A person of the team opened it: read up to this version; no longer new to the team."""
+    if conversation.opened_at is None:
+        conversation.opened_at = now
+    _upsert(
+        session,
+        ReadMark,
+        {"user_id": user_id, "conversation_id": conversation.id, "version": conversation.version},
+        key=["user_id", "conversation_id"],
+        update={"version": conversation.version},
+    )
+
+
+def mark_unread(session: Session, conversation: Conversation, user_id: int) -> None:
+    session.execute(delete(ReadMark).where(ReadMark.user_id == user_id, ReadMark.conversation_id == conversation.id))
+
+
+def note(session: Session, conversation: Conversation, author: User, *, text: str, now: datetime) -> Note:
+    """Words for the team only; the customer never sees them."""
+    words = text.strip()
+    if not words:
+        raise UserError(N_("Write something first."), field="text")
+    written = Note(conversation_id=conversation.id, author_id=author.id, at=now, text=words)
+    session.add(written)
+    session.flush()
+    record(session, conversation, "noted", now=now, actor_id=author.id, note_id=written.id)
+    return written
+
+
+def tag(session: Session, conversation: Conversation, name: str, *, now: datetime, actor_id: int | None) -> Tag:
+    """Adds a tag, made on first use."""
+    clean = " ".join(name.split())[:50]
+    if not clean:
+        raise UserError(N_("A tag needs a name."), field="tag")
+    found = session.scalar(select(Tag).where(Tag.name == clean))
+    if found is None:
+        found = Tag(name=clean)
+        session.add(found)
+        session.flush()
+    inserted = _upsert(
+        session,
+        ConversationTag,
+        {"conversation_id": conversation.id, "tag_id": found.id},
+        key=["conversation_id", "tag_id"],
+        update=None,
+    )
+    if inserted:
+        record(session, conversation, "tagged", now=now, actor_id=actor_id, tag=clean)
+    return found
+
+
+def untag(session: Session, conversation: Conversation, tag_id: int, *, now: datetime, actor_id: int | None) -> None:
+    gone = session.execute(
+        delete(ConversationTag).where(
+            ConversationTag.conversation_id == conversation.id, ConversationTag.tag_id == tag_id
+        )
+    )
+    if gone.rowcount:
+        name = session.scalar(select(Tag.name).where(Tag.id == tag_id))
+        record(session, conversation, "untagged", now=now, actor_id=actor_id, tag=name)
+
+
+def place(session: Session, conversation: Conversation, *, status: str | None = None, owner_id: int | None | str = "same") -> None:
+    """The only way in which status, owner or mailbox of a conversation change: the kept counters follow."""
+    old = (conversation.mailbox_id, conversation.status, conversation.owner_id or 0)
+    if status is not None:
+        conversation.status = status
+        if status != "snoozed":
+            conversation.snoozed_until = None
+        if status != "closed":
+            conversation.closed_at = None
+    if owner_id != "same":
+        conversation.owner_id = owner_id  # type: ignore[assignment]
+    new = (conversation.mailbox_id, conversation.status, conversation.owner_id or 0)
+    if new != old:
+        _count(session, {old: -1, new: 1})
+
+
+def uncount(session: Session, conversation: Conversation) -> None:
+    """Takes a conversation out of the counters, before it is deleted or emptied by a join."""
+    _count(session, {(conversation.mailbox_id, conversation.status, conversation.owner_id or 0): -1})
+
+
+def recount(session: Session) -> None:
+    """Makes the counters anew from the conversations; the nightly proof that they are right."""
+    from sqlalchemy import func
+
+    session.execute(delete(FolderCount))
+    owner = func.coalesce(Conversation.owner_id, 0)
+    rows = select(Conversation.mailbox_id, Conversation.status, owner, func.count()).group_by(
+        Conversation.mailbox_id, Conversation.status, owner
+    )
+    session.execute(insert(FolderCount).from_select(["mailbox_id", "status", "owner_id", "count"], rows))
+
+
+def claim_of(session: Session, conversation_id: int, *, now: datetime) -> Claim | None:
+    """Who writes an answer just now, or None."""
+    return session.scalar(select(Claim).where(Claim.conversation_id == conversation_id, Claim.until > now))
+
+
+def _count(session: Session, changes: dict[tuple[int, str, int], int]) -> None:
+    for (mailbox_id, status, owner_id), change in sorted(changes.items()):  # one order everywhere: no deadlock
+        _upsert(
+            session,
+            FolderCount,
+            {"mailbox_id": mailbox_id, "status": status, "owner_id": owner_id, "count": change},
+            key=["mailbox_id", "status", "owner_id"],
+            update={"count": FolderCount.count + change},
+        )
+
+
+def _upsert(session: Session, model: type, values: dict[str, Any], *, key: list[str], update: dict[str, Any] | None) -> bool:
+    """INSERT … ON CONFLICT, the same words on both databases; True if a row was written."""
+    dialect = sqlite if is_sqlite(session) else postgresql
+    statement = dialect.insert(model).values(**values)
+    if update is None:
+        statement = statement.on_conflict_do_nothing(index_elements=key)
+    else:
+        statement = statement.on_conflict_do_update(index_elements=key, set_=update)
+    return session.execute(statement).rowcount > 0
