@@ -89,6 +89,10 @@ class Dovecot:
         )
         wait_until(self._ready, what="Dovecot greets")
 
+    @property
+    def running(self) -> bool:
+        return self._process is not None
+
     def stop(self) -> None:
         """Stops the server; open sessions are cut."""
         if self._process is None:

@@ -39,6 +39,19 @@ class Valkey:
         )
         wait_until(self._pongs, what="Valkey answers PING")
 
+    @property
+    def running(self) -> bool:
+        return self._process is not None
+
+    def flush(self) -> None:
+        """FLUSHALL: empty, and still running."""
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(5)
+            connection.connect(str(self.socket))
+            connection.sendall(b"FLUSHALL\r\n")
+            if connection.recv(3) != b"+OK":
+                raise RuntimeError("Valkey did not flush")
+
     def kill(self) -> None:
         """kill -9: what was in memory is gone."""
         if self._process is not None:
