@@ -1,0 +1,57 @@
+"""Reads what came back: delivery failures and delays (RFC 3464 or a server's own words) and complaints (RFC 5965).
+
+`read` asks three readers, the most trustworthy first:
+
+1. `report`: the machine-readable report of RFC 3464, wherever in the mail it stands and however it is labelled;
+2. `words`: the notice that a server wrote for people, in its own words;
+3. `others`: flufl.bounce, for the odd formats that it knows by heart, only when the sender is a machine.
+
+Everything is bounded by the sizes in `notice`; nothing here raises for any mail.
+"""
+
+from __future__ import annotations
+
+from inbox.mail.bounce import notification, others, report, words
+from inbox.mail.bounce.complaint import Complaint, feedback
+from inbox.mail.bounce.notice import Notice, notice_of
+from inbox.mail.bounce.reasons import reason_of
+from inbox.mail.bounce.returned import original_id
+from inbox.mail.facts import Bounce, ParsedMail
+
+__all__ = ["Complaint", "feedback", "read"]
+
+DIAGNOSTIC_LIMIT = 1_000  # characters
+
+
+def read(mail: ParsedMail, raw: bytes | None = None) -> Bounce | None:
+    """The failure or delay that `mail` reports, or None when it reports none.
+
+    A delay ("will keep trying") is a bounce that is not permanent. A report that only tells of success
+    (delivered, relayed, expanded) and a complaint are no bounces. `raw` (the mail's bytes) lets the last reader help.
+    """
+    if feedback(mail) is not None:
+        return None
+    notice = notice_of(mail)
+    told = notification.read(notice) or report.read(mail)
+    if told is not None:
+        failures = [failure for failure in told if failure.failed]
+        return _bounce(mail, notice, failures) if failures else None
+    failures = words.read(mail, notice)
+    if not failures:
+        failures = others.read(mail, notice, raw)
+    return _bounce(mail, notice, failures) if failures else None
+
+
+def _bounce(mail: ParsedMail, notice: Notice, failures: list[report.Failure]) -> Bounce:
+    """One answer from the failures of all recipients: the worst one speaks for the mail."""
+    worst = max(failures, key=lambda failure: (failure.permanent is True, failure.permanent is False))
+    recipients = tuple(dict.fromkeys(failure.recipient for failure in failures if failure.recipient))
+    diagnostic = worst.diagnostic or words.diagnostic(notice)
+    return Bounce(
+        recipients=recipients,
+        permanent=worst.permanent,
+        status=worst.status,
+        reason=worst.reason or reason_of(diagnostic, status=worst.status),
+        diagnostic=diagnostic[:DIAGNOSTIC_LIMIT],
+        original_message_id=original_id(mail, notice),
+    )
