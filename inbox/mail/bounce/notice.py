@@ -83,7 +83,8 @@ def _begins_returned(lines: list[str], number: int) -> bool:
 
 
 def _is_words(part: Part) -> bool:
-    return part.content_type.startswith("text/") and part.content_type not in ("text/html", "text/rfc822-headers")
+    """Text for people; a multipart that could not be taken apart is looked at as it stands."""
+    return part.content_type.startswith(("text/", "multipart/")) and part.content_type not in ("text/html", "text/rfc822-headers")
 
 
 def text_of(part: Part) -> str:

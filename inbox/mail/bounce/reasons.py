@@ -15,7 +15,7 @@ WORDS_LIMIT = 4_000  # characters of a diagnostic that are looked at
 _STATUS = re.compile(r"(?<![\d.])([245])\.(\d{1,3})\.(\d{1,3})(?![\d.]*\d)")
 _REPLY = re.compile(
     r"(?:^|[<>]{3}|\bsaid|\breplied|\breturned|\bresponse(?:code)?|\bcommand|\berror|_code|\bfailure|\bsmtp|\bstatus|[:;(\[\"])"
-    r"[\s:;<\"]{0,4}([45]\d\d)(?=[\s:;,.\])\"-]|$)",
+    r"[\s:;<\"]{0,4}([45]\d\d)(?=[\s:;,.\]\"-]|$)",
     re.IGNORECASE | re.MULTILINE,
 )
 

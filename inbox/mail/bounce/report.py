@@ -107,7 +107,7 @@ def _failure(group: dict[str, str]) -> Failure:
     return Failure(
         recipient=_recipient(group),
         failed=action not in _NOT_FAILED,
-        permanent=True if permanent is None and action == "failed" else permanent,
+        permanent=True if permanent is None and action not in _NOT_FAILED else permanent,
         status=status,
         reason=reason_of(words, status=status),
         diagnostic=diagnostic,

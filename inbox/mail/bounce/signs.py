@@ -27,7 +27,7 @@ _SUBJECT = re.compile(
     r"|no se (?:puede|pudo) entregar|devoluci[óo]n|mancato recapito|impossibile recapitare|não (?:foi )?(?:entregue|possível)|onbestelbaar|配信(?:不能|エラー|できません)|配送(?:不能|エラー|失敗)|送信(?:エラー|できません|失敗)"
     r"|.{0,20}(?:配信|送信|配送)できません|メールサーバ.{0,10}エラー|エラーメール|系统退信|退信|无法(?:投递|送达)|無法(?:投遞|傳送)|ваше сообщение не доставлено|недоставленное|не доставлено"
     r")"
-    r"|could not be delivered\.?\s*$|delivery failed\)?\s*$|non remis|(?:mail )?delivery fail(?:ed|ure)\b.{0,40}$|returned to sender|user unknown!?\s*$|host unknown|message delayed|are not member\b|mail failure",
+    r"|could not be delivered\.?\s*$|delivery failed\)?\s*$|non remis|(?:mail )?delivery fail(?:ed|ure)\b.{0,40}$|returned to sender|user unknown!?\s*$|host unknown|message delayed|are not member\b|mail failure|^loop alert",
     re.IGNORECASE,
 )
 _REPLY = re.compile(r"^\s*(?:re|aw|sv|antw|vs|odp|返信|回复|回覆|fwd?|wg|tr|転送)\s*[:：\]]", re.IGNORECASE)
@@ -62,11 +62,17 @@ def signs_of(mail: ParsedMail, notice: Notice) -> Signs:
     replied = _REPLIED.search("\n".join(notice.lines)) is not None
     came_back = _came_back(mail, notice)
     automatic = mail.header("Auto-Submitted").strip().lower() not in ("", "no")
-    machine = daemon or null or told
-    points = 3 * daemon + 2 * null + 4 * told + 2 * subject + 2 * failed + replied + came_back + report + automatic
+    robot = _is_robot(mail) and came_back and failed
+    machine = daemon or null or told or robot
+    points = 3 * (daemon or robot) + 2 * null + 4 * told + 2 * subject + 2 * failed + replied + came_back + report + automatic
     written = bool(mail.in_reply_to or mail.references) and not machine  # people answer; servers seldom do
     enough = points >= 5 if machine else points >= 6 - 2 * subject and subject and failed and not written
     return Signs(notice=enough and (failed or replied or told or subject), certain=(daemon or told or null) and subject and (failed or replied or came_back or told), machine=machine or report)
+
+
+def _is_robot(mail: ParsedMail) -> bool:
+    """Some carriers send their notices from an address that takes no answer."""
+    return any(re.match(r"(?:no|do[-_.]?not)[-_.]?reply\b", one.address, re.IGNORECASE) for one in mail.from_[:1])
 
 
 def is_null_return_path(mail: ParsedMail) -> bool:

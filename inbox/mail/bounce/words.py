@@ -32,7 +32,7 @@ _FROM_LIST = re.compile(r"^\s*\(?(?:expanded|generated) from:?\s", re.IGNORECASE
 _DIRECTORY = re.compile(r"c=[^;]{0,40};.{0,200}(?:smtp|rfc822)=([^;\s]{1,64}@[^;\s]{1,255})", re.IGNORECASE)
 # A sentence that names the address: "Could not be delivered to: <a@b>", "there was an error delivering your mail to <a@b>"
 _SENTENCE = re.compile(
-    r"(?:un)?deliver|not reach|reach|addressed to|rejected|unavailable|unknown|mailbox|quota|postponed|failed|user|account|no such|recipient"
+    r"(?:un)?deliver|not reach|reach|addressed to|rejected|unavailable|unknown|mailbox|quota|postponed|failed|user|account|no such|recipient|mailing list|duplicated"
     r"|pas pu|entregad|zugestellt|recapitat|送信|配信|配送|投递|投遞|доставлен",
     re.IGNORECASE,
 )
@@ -95,7 +95,9 @@ def _is_waiting(mail: ParsedMail, notice: Notice) -> bool:
     flat = notice.flat
     if _WAITING.search(flat):
         return "failed permanently" not in flat and "permanent error" not in flat
-    return _WAITING_SUBJECT.search(mail.subject) is not None and "permanent" not in flat and "failed" not in flat and permanent_by(status_in(flat)) is not True
+    if _WAITING_SUBJECT.search(mail.subject) is None or "permanent" in flat or "failed" in flat:
+        return False
+    return permanent_by(status_in(flat)) is not True and reason_of(flat) not in ("userunknown", "hostunknown", "hasmoved")
 
 
 def _block(notice: Notice, recipient: str) -> list[str]:
@@ -150,8 +152,8 @@ def _leading(notice: Notice) -> list[str]:
             continue
         if _LEADS_ALONE.match(line) or _LEADS.match(line) and _REPLIED.search(line):
             found += addresses(line)[:1]
-        elif _FROM_LIST.match(line) and not found:
-            found += addresses(line)[:1]
+        elif _FROM_LIST.match(line):
+            found += addresses(line)[:1]  # the address that was written to, before an alias turned it into another
     return list(dict.fromkeys(found))
 
 

@@ -1,0 +1,210 @@
+"""Says which mails belong together: by the ids that they name, never by subject alone.
+
+A conversation's mails are found by keys. Every Message-ID becomes a fixed key (`key`); a mail stands under its own
+(`own_key`) and names those that it answers (`keys`). Two mails that name the same unseen parent belong together, as in
+Jamie Zawinski's algorithm. Our own mails carry signed ids, so that an answer to one of them is believed at once.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from inbox.mail.facts import ParsedMail
+
+ID_LIMIT = 998  # characters of a Message-ID: a line of RFC 5322 §2.1.1
+LAST_REFERENCES = 60  # ids that are kept of a long References header: the nearest parents ...
+FIRST_REFERENCES = 5  # ... and the roots
+OWN_ID_LIMIT = 120  # characters of our own Message-IDs, brackets included
+SUBJECT_LIMIT = 400_000  # characters of a subject from which prefixes are taken
+RECENT = timedelta(days=30)  # a closed conversation is suggested so long after its last mail
+OPEN_RECENT = timedelta(days=180)  # and an open one so long
+
+_PREFIX = re.compile(
+    r"""\s*(?:
+        (?:re|ref|fwd?|fw|aw|wg|sv|vs|vb|antw|antwort|doorst|tr|rv|res|enc|rif|r|i|odp|pd|ynt|ilt|ha|bls|trs|vá|továbbítás|atb|fs|sl|tl|re-?enviad[oa]|reenv
+          |hv|va|vl|ant|σχετ|απ|πρθ|отв|ответ|пересл|на|ha|回复|回覆|答复|答覆|转发|轉寄|轉發|転送|返信|회신|답장|전달|fyi)
+        \s*(?:\[\d{1,4}\]|\(\d{1,4}\)|\^\d{1,4}|\d{1,3})?\s*[:：;]
+      | (?:転送|返信|回复|转发)[】\]]?\s
+    )\s*""",
+    re.IGNORECASE | re.VERBOSE,
+)
+_TAG = re.compile(r"\s*(?:\[[^\[\]]{0,80}\]|【(?:返信|転送|再送)】)\s*")
+_TAIL = re.compile(r"\s*\((?:fwd|fw|転送)\)\s*$", re.IGNORECASE)
+
+_OWN_ID = re.compile(r"^m\.([0-9a-z]{1,13})\.([0-9A-Za-z_-]{1,24})\.([a-z2-7]{26})$")
+_OWN_ID_PURPOSE = b"madoguchi message-id 1\x00"
+_SAFE_TOKEN = re.compile(r"^[0-9A-Za-z_-]{1,24}$")
+
+
+# --- keys -------------------------------------------------------------------------------------------------------
+
+
+def key(message_id: str) -> str:
+    """The fixed key of a Message-ID: 32 hexadecimal digits. Brackets, folding and needless quotes make no difference."""
+    return hashlib.sha256(_normal(message_id).encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+def own_key(mail: ParsedMail) -> str:
+    """The key that `mail` itself stands under. A mail with no Message-ID gets one from what its sender wrote, so that
+    the same mail gets the same key from every folder that it is fetched from."""
+    if _normal(mail.message_id):
+        return key(mail.message_id)
+    digest = hashlib.sha256(b"no message-id\x00")
+    for name in ("From", "Sender", "To", "Cc", "Subject", "Date", "In-Reply-To", "References"):
+        digest.update("\x00".join((name, *mail.header_all(name), "")).encode("utf-8", "surrogatepass"))
+    for part in mail.parts:
+        digest.update(part.sha256.encode())
+    if not mail.parts:
+        digest.update((mail.subject + "\x00" + mail.text + "\x00" + mail.html).encode("utf-8", "surrogatepass"))
+    return digest.hexdigest()[:32]
+
+
+def keys(mail: ParsedMail) -> tuple[str, ...]:
+    """Keys of the mails that `mail` names, the most trustworthy first: In-Reply-To, then References from the last to the
+    first. At most `LAST_REFERENCES` + `FIRST_REFERENCES` of the latter; its own id is left out."""
+    references = mail.references
+    if len(references) > LAST_REFERENCES + FIRST_REFERENCES:
+        references = references[:FIRST_REFERENCES] + references[-LAST_REFERENCES:]
+    named = (*mail.in_reply_to[:FIRST_REFERENCES], *reversed(references))
+    own = own_key(mail)
+    return tuple(dict.fromkeys(found for found in (key(one) for one in named if _normal(one)) if found != own))
+
+
+def group(mails: Sequence[ParsedMail]) -> list[int]:
+    """A conversation number for each mail, counted from 1 in order of arrival. All mails that are linked by ids, over
+    parents that nobody has seen too, get the same number."""
+    parents: dict[str, str] = {}
+
+    def root(node: str) -> str:
+        parents.setdefault(node, node)
+        while parents[node] != node:
+            parents[node] = parents[parents[node]]
+            node = parents[node]
+        return node
+
+    owns = [own_key(mail) for mail in mails]
+    for mail, own in zip(mails, owns, strict=True):
+        top = root(own)
+        for named in keys(mail):
+            parents[root(named)] = top
+    numbers: dict[str, int] = {}
+    return [numbers.setdefault(root(own), len(numbers) + 1) for own in owns]
+
+
+def _normal(message_id: str) -> str:
+    """Without brackets, white space and quotes that RFC 5322 does not need (`<"a"@b>` is `<a@b>`)."""
+    text = "".join(message_id[: 4 * ID_LIMIT].split()).strip("<>")[:ID_LIMIT]
+    local, sign, domain = text.rpartition("@")
+    if sign and len(local) > 2 and local[0] == local[-1] == '"' and re.fullmatch(r"[^\s\"\\@<>]+", local[1:-1]):
+        return local[1:-1] + sign + domain
+    return text
+
+
+# --- subjects ---------------------------------------------------------------------------------------------------
+
+
+def base_subject(subject: str) -> str:
+    """The subject without Re:, Fwd:, AW:, SV:, 返信:, 転送:, [tag] and the like; linear in its length. Case is kept."""
+    subject = subject[:SUBJECT_LIMIT]
+    position = 0
+    while True:
+        match = _PREFIX.match(subject, position)
+        if match is None:
+            match = _TAG.match(subject, position)
+            if match is not None and not subject[match.end() : match.end() + 1]:
+                break  # a tag that is all there is says something
+        if match is None:
+            break
+        position = match.end()
+    words = " ".join(subject[position:].split())
+    return _TAIL.sub("", words)
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A conversation of the same person that a mail might belong to."""
+
+    conversation_id: int
+    subject: str
+    is_open: bool
+    last_at: datetime  # UTC, aware
+
+
+def suggest(subject: str, candidates: Sequence[Candidate], *, now: datetime) -> int | None:
+    """The conversation that a mail with no ids of ours *might* belong to, for a person to decide; None for none.
+
+    `candidates` are conversations of the mail's own sender. The base subject must be the same and say something, the
+    conversation be open or lately closed; open ones go first, then the latest.
+    """
+    wanted = base_subject(subject).casefold()
+    if len(wanted) < 2:
+        return None
+    fitting = [one for one in candidates if _is_near(one, now) and base_subject(one.subject).casefold() == wanted]
+    best = max(fitting, key=lambda one: (one.is_open, one.last_at, one.conversation_id), default=None)
+    return best.conversation_id if best else None
+
+
+def _is_near(candidate: Candidate, now: datetime) -> bool:
+    return now - candidate.last_at <= (OPEN_RECENT if candidate.is_open else RECENT)
+
+
+# --- our own ids ------------------------------------------------------------------------------------------------
+
+
+def new_message_id(secret: bytes, conversation_id: int, message_token: str, domain: str) -> str:
+    """A Message-ID (with brackets, at most `OWN_ID_LIMIT` characters) that says which conversation it belongs to, signed
+    so that nobody else can write one. `message_token` makes it unique; `domain` is the mailbox's own.
+
+    Raises ValueError for a negative conversation id, an empty token or domain."""
+    if conversation_id < 0 or not message_token or not domain.strip("."):
+        raise ValueError("a conversation id of 0 or more, a token and a domain are needed")
+    token = message_token if _SAFE_TOKEN.match(message_token) else hashlib.sha256(message_token.encode()).hexdigest()[:24]
+    told = f"{_base36(conversation_id)}.{token}"
+    local = f"m.{told}.{_signature(secret, told)}"
+    return f"<{local}@{_short_domain(domain, OWN_ID_LIMIT - len(local) - 3)}>"
+
+
+def read_own_id(secret: bytes, message_id: str) -> int | None:
+    """The conversation that a Message-ID of ours names; None when it is not ours or was changed. The domain is not
+    signed: gateways rewrite it."""
+    local = _normal(message_id).rpartition("@")[0]
+    match = _OWN_ID.match(local)
+    if match is None:
+        return None
+    told = f"{match.group(1)}.{match.group(2)}"
+    if not hmac.compare_digest(_signature(secret, told), match.group(3)):
+        return None
+    return int(match.group(1), 36)
+
+
+def _signature(secret: bytes, told: str) -> str:
+    """16 bytes of HMAC-SHA256, in characters that survive a change of case in nobody's hands (base32, lower)."""
+    digest = hmac.new(secret, _OWN_ID_PURPOSE + told.encode(), hashlib.sha256).digest()[:16]
+    return base64.b32encode(digest).decode().rstrip("=").lower()
+
+
+def _base36(number: int) -> str:
+    digits = ""
+    while True:
+        number, digit = divmod(number, 36)
+        digits = "0123456789abcdefghijklmnopqrstuvwxyz"[digit] + digits
+        if not number:
+            return digits
+
+
+def _short_domain(domain: str, limit: int) -> str:
+    """The domain in ASCII; of one that is too long, its last labels."""
+    try:
+        ascii_domain = domain.strip(".").encode("idna").decode().lower()
+    except UnicodeError:
+        ascii_domain = hashlib.sha256(domain.encode("utf-8", "surrogatepass")).hexdigest()[:16] + ".invalid"
+    safe = re.sub(r"[^a-z0-9.-]", "-", ascii_domain)
+    while len(safe) > limit and "." in safe:
+        safe = safe.partition(".")[2]
+    return safe[-limit:].lstrip(".-") or "invalid"
