@@ -1,0 +1,102 @@
+"""Who looks: the signed-in person as every use case knows it, and what that person may see."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from inbox.errors import N_, Forbidden, NotFound
+from inbox.models import Conversation, Mailbox, MailboxAccess, User
+
+RANK = {"agent": 0, "manager": 1, "admin": 2}
+
+
+@dataclass(frozen=True)
+class Viewer:
+    """A signed-in person of the team. `mailbox_ids` are all mailboxes for admins; nobody sees anything outside of them."""
+
+    id: int
+    name: str
+    email: str
+    role: str  # agent, manager, admin
+    locale: str
+    time_zone: str
+    theme: str  # auto, light, dark
+    undo_seconds: int
+    after_send: str  # next, stay, list
+    mailbox_ids: tuple[int, ...]
+    epoch: int = 0  # stands in the session cookie; `viewer` refuses an older one
+
+    @property
+    def is_admin(self) -> bool:
+        return self.role == "admin"
+
+    @property
+    def is_manager(self) -> bool:
+        """A manager or more."""
+        return RANK[self.role] >= RANK["manager"]
+
+    def may_see(self, mailbox_id: int) -> bool:
+        return mailbox_id in self.mailbox_ids
+
+
+def viewer(session: Session, user_id: int, epoch: int) -> Viewer | None:
+    """The person of a session cookie; None when deactivated, or when the session was ended since (other `epoch`)."""
+    user = session.get(User, user_id)
+    if user is None or not user.active or user.session_epoch != epoch:
+        return None
+    return of(session, user)
+
+
+def of(session: Session, user: User) -> Viewer:
+    """`user` as a viewer, access read anew."""
+    return Viewer(
+        id=user.id,
+        name=user.name,
+        email=user.email,
+        role=user.role,
+        locale=user.locale,
+        time_zone=user.time_zone,
+        theme=user.theme,
+        undo_seconds=user.undo_seconds,
+        after_send=user.after_send,
+        mailbox_ids=_mailbox_ids(session, user),
+        epoch=user.session_epoch,
+    )
+
+
+def must_be(who: Viewer, role: str) -> None:
+    """Raises Forbidden unless `who` has `role` or more."""
+    if RANK[who.role] < RANK[role]:
+        raise Forbidden(N_("Only people with more rights may do this. Ask an administrator."))
+
+
+def conversation(session: Session, who: Viewer, conversation_id: int, *, lock: bool = False) -> Conversation:
+    """The conversation, if `who` may see its mailbox; else NotFound. `lock` keeps others from changing it meanwhile."""
+    wanted = select(Conversation).where(Conversation.id == conversation_id)
+    if lock:
+        wanted = wanted.with_for_update().execution_options(populate_existing=True)
+    found = session.scalar(wanted)
+    if found is None or not who.may_see(found.mailbox_id):
+        raise NotFound
+    return found
+
+
+def mailbox(session: Session, who: Viewer, mailbox_id: int) -> Mailbox:
+    """The mailbox, if `who` may see it; else NotFound."""
+    found = session.get(Mailbox, mailbox_id) if who.may_see(mailbox_id) else None
+    if found is None:
+        raise NotFound
+    return found
+
+
+def _mailbox_ids(session: Session, user: User) -> tuple[int, ...]:
+    if user.role == "admin":
+        wanted = select(Mailbox.id).order_by(Mailbox.id)
+    else:
+        wanted = (
+            select(MailboxAccess.mailbox_id).where(MailboxAccess.user_id == user.id).order_by(MailboxAccess.mailbox_id)
+        )
+    return tuple(session.scalars(wanted))
