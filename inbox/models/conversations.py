@@ -50,6 +50,8 @@ class Conversation(Base):
         CheckConstraint(f"status IN {STATUSES}", name="status"),
         Index("ix_conversation_list", "mailbox_id", "status", "activity_at", "id"),
         Index("ix_conversation_owner", "mailbox_id", "status", "owner_id", "activity_at", "id"),
+        Index("ix_conversation_waiting", "mailbox_id", "status", "waiting_since", "id"),
+        Index("ix_conversation_owner_waiting", "mailbox_id", "status", "owner_id", "waiting_since", "id"),
         Index("ix_conversation_person", "person_id", "activity_at"),
         Index("ix_conversation_snoozed", "status", "snoozed_until"),
     )

@@ -175,8 +175,12 @@ def upgrade() -> None:
             "ix_conversation_owner", ["mailbox_id", "status", "owner_id", "activity_at", "id"], unique=False
         )
         batch_op.create_index(batch_op.f("ix_conversation_owner_id"), ["owner_id"], unique=False)
+        batch_op.create_index(
+            "ix_conversation_owner_waiting", ["mailbox_id", "status", "owner_id", "waiting_since", "id"], unique=False
+        )
         batch_op.create_index("ix_conversation_person", ["person_id", "activity_at"], unique=False)
         batch_op.create_index("ix_conversation_snoozed", ["status", "snoozed_until"], unique=False)
+        batch_op.create_index("ix_conversation_waiting", ["mailbox_id", "status", "waiting_since", "id"], unique=False)
 
     op.create_table(
         "folder",
@@ -789,8 +793,10 @@ def downgrade() -> None:
     op.drop_table("folder_count")
     op.drop_table("folder")
     with op.batch_alter_table("conversation", schema=None) as batch_op:
+        batch_op.drop_index("ix_conversation_waiting")
         batch_op.drop_index("ix_conversation_snoozed")
         batch_op.drop_index("ix_conversation_person")
+        batch_op.drop_index("ix_conversation_owner_waiting")
         batch_op.drop_index(batch_op.f("ix_conversation_owner_id"))
         batch_op.drop_index("ix_conversation_owner")
         batch_op.drop_index("ix_conversation_list")

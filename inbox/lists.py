@@ -1,0 +1,440 @@
+"""The list of conversations: boxes, filters, and pages that stay fast at a million conversations.
+
+A page walks an index: for each mailbox the next few rows of (mailbox, status[, owner]) in order, then the best of those.
+Nothing is counted and nothing skipped; counts come from the kept counters (`folder_count`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import Any, Literal
+
+from sqlalchemy import Select, bindparam, func, select, tuple_, union_all
+from sqlalchemy.orm import Session, aliased
+
+from inbox.db import Utc
+from inbox.errors import NotFound
+from inbox.models import (
+    Claim,
+    Conversation,
+    ConversationTag,
+    Draft,
+    FolderCount,
+    Mailbox,
+    Presence,
+    ReadMark,
+    Tag,
+    User,
+)
+from inbox.people import Viewer
+
+BOXES = ("unassigned", "mine", "open", "waiting", "snoozed", "closed", "spam")
+ORDERS = ("newest", "waiting")
+LARGEST_PAGE = 200
+FEW = 5_000  # a tag on fewer conversations is read from its own end; one on more is met soon enough along the list
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True)
+class ListRow:
+    """One conversation as a list shows it."""
+
+    id: int
+    mailbox_id: int
+    mailbox_name: str
+    colour: str
+    subject: str
+    people: str
+    snippet: str
+    status: str
+    is_new: bool  # nobody of the team opened it yet
+    owner_id: int | None
+    owner_name: str
+    waiting_since: datetime | None
+    activity_at: datetime
+    unread: bool
+    message_count: int
+    attachment_count: int
+    tags: tuple[tuple[int, str, str], ...]  # (id, name, colour)
+    looking: tuple[str, ...]  # names of others who have it open
+    writing: tuple[int, str, datetime] | None  # (user id, name, since)
+    trouble: str  # "", failed, uncertain, bounced
+    snoozed_until: datetime | None
+    last_direction: str  # in, out
+    has_draft: bool  # an open draft of the viewer
+    match: tuple[tuple[str, bool], ...] = ()  # search only: pieces of the found text, (text, is it a searched word)
+    match_message_id: int | None = None
+
+
+@dataclass(frozen=True)
+class ListPage:
+    """`older` and `newer` are what `after` takes for the next page in that direction; None: nothing there."""
+
+    rows: tuple[ListRow, ...]
+    older: str | None
+    newer: str | None
+
+
+def counts(session: Session, who: Viewer, *, mailbox_id: int | None = None) -> dict[str, int]:
+    """How many conversations stand in each box, of one mailbox or of all that `who` sees."""
+    boxes = counts_by_mailbox(session, who)
+    chosen = boxes.values() if mailbox_id is None else [boxes[mailbox_id]] if mailbox_id in boxes else []
+    return {box: sum(of_one[box] for of_one in chosen) for box in BOXES}
+
+
+def counts_by_mailbox(session: Session, who: Viewer) -> dict[int, dict[str, int]]:
+    """The same for each mailbox, in one query (the sidebar)."""
+    boxes = {mailbox_id: dict.fromkeys(BOXES, 0) for mailbox_id in who.mailbox_ids}
+    for mailbox_id, status, owner_id, count in session.execute(_COUNTS, {"mailboxes": who.mailbox_ids, "me": who.id}):
+        of_one = boxes[mailbox_id]
+        of_one[status] += count
+        if status == "open" and owner_id == 0:
+            of_one["unassigned"] += count
+        if status == "open" and owner_id == who.id:
+            of_one["mine"] += count
+    return {mailbox_id: {box: max(0, n) for box, n in of_one.items()} for mailbox_id, of_one in boxes.items()}
+
+
+def tags(session: Session) -> tuple[tuple[int, str, str], ...]:
+    """All tags, by name: (id, name, colour)."""
+    return tuple(
+        (t.id, t.name, t.colour) for t in session.execute(select(Tag.id, Tag.name, Tag.colour).order_by(Tag.name))
+    )
+
+
+def page(
+    session: Session,
+    who: Viewer,
+    box: str,
+    *,
+    now: datetime,
+    mailbox_id: int | None = None,
+    tag_id: int | None = None,
+    owner_id: int | None = None,
+    after: str | None = None,
+    size: int = 50,
+    order: Literal["newest", "waiting"] = "newest",
+) -> ListPage:
+    """One page of a box. `after` is a cursor of an earlier page; one that cannot be read gives the first page.
+
+    `order="waiting"`: who waits longest for an answer comes first, then the rest by age. Raises NotFound for a box or a
+    mailbox that `who` may not see.
+    """
+    walk = _walk(session, who, box, mailbox_id=mailbox_id, tag_id=tag_id, owner_id=owner_id, order=order)
+    size = max(1, min(size, LARGEST_PAGE))
+    start = Cursor.read(after, order)
+    keys = walk.keys(session, start, size + 1)
+    more, keys = len(keys) > size, keys[:size]
+    if start is not None and start.back:
+        keys.reverse()
+    rows = rows_of(session, who, [key.id for key in keys], now=now)
+    if not keys:
+        return ListPage(rows=(), older=None, newer=None)
+    has_older, has_newer = (True, more) if start is not None and start.back else (more, start is not None)
+    return ListPage(
+        rows=rows,
+        older=keys[-1].written(back=False) if has_older else None,
+        newer=keys[0].written(back=True) if has_newer else None,
+    )
+
+
+def neighbours(
+    session: Session,
+    who: Viewer,
+    conversation_id: int,
+    box: str,
+    *,
+    mailbox_id: int | None = None,
+    tag_id: int | None = None,
+    owner_id: int | None = None,
+    order: Literal["newest", "waiting"] = "newest",
+) -> tuple[int | None, int | None]:
+    """Ids of the conversations above and below this one in the list, whether it still stands in that box or not."""
+    walk = _walk(session, who, box, mailbox_id=mailbox_id, tag_id=tag_id, owner_id=owner_id, order=order)
+    wanted = select(Conversation.mailbox_id, Conversation.activity_at, Conversation.waiting_since)
+    here = session.execute(wanted.where(Conversation.id == conversation_id)).one_or_none()
+    if here is None or not who.may_see(here.mailbox_id):
+        raise NotFound
+    at = here.activity_at if order == "newest" else here.waiting_since
+    above = walk.keys(session, Cursor(at=at, id=conversation_id, back=True), 1)
+    below = walk.keys(session, Cursor(at=at, id=conversation_id, back=False), 1)
+    return (above[0].id if above else None, below[0].id if below else None)
+
+
+def rows_of(session: Session, who: Viewer, ids: Sequence[int], *, now: datetime) -> tuple[ListRow, ...]:
+    """Those of the conversations that `who` may see, in the order of `ids`; four queries, however many."""
+    if not ids:
+        return ()
+    given = {"ids": list(ids), "me": who.id, "now": now, "mailboxes": who.mailbox_ids}
+    found = {row.id: row for row in session.execute(_ROWS, given)}
+    tagged = _grouped(session.execute(_TAGS, given))
+    looking = _grouped(session.execute(_LOOKING, given))
+    drafts = set(session.scalars(_DRAFTS, given))
+    return tuple(
+        _row(found[i], tuple(tagged.get(i, ())), tuple(name for (name,) in looking.get(i, ())), i in drafts)
+        for i in ids
+        if i in found
+    )
+
+
+@dataclass(frozen=True)
+class Cursor:
+    """A place in a list: the key of a row, and in which direction to go on from it."""
+
+    at: datetime | None  # None: order "waiting", among those that do not wait
+    id: int
+    back: bool = False
+
+    def written(self, *, back: bool) -> str:
+        micros = "" if self.at is None else str((self.at - EPOCH) // MICROSECOND)
+        return f"{'n' if back else 'o'}{micros}_{self.id}"
+
+    @classmethod
+    def read(cls, text: str | None, order: str = "newest") -> Cursor | None:
+        if not text or text[0] not in "no" or len(text) > 40 or not text.isascii():
+            return None
+        micros, _, number = text[1:].partition("_")
+        if not number.isdigit() or not (micros.removeprefix("-").isdigit() or (micros == "" and order == "waiting")):
+            return None
+        try:
+            at = EPOCH + int(micros) * MICROSECOND if micros else None
+        except OverflowError:
+            return None
+        return cls(at=at, id=min(int(number), 2**62), back=text[0] == "n")
+
+
+@dataclass(frozen=True)
+class Walk:
+    """Which rows a list goes through, and in which order."""
+
+    mailbox_ids: tuple[int, ...]
+    status: str
+    owner: int | Literal["any"] | None  # None: of nobody
+    order: str
+    tag_id: int | None = None
+    few_tagged: bool = False
+
+    def keys(self, session: Session, start: Cursor | None, limit: int) -> list[Cursor]:
+        """The next `limit` keys beyond `start`, in walking direction."""
+        if not self.mailbox_ids:
+            return []
+        if self.order == "newest":
+            return self._leg(session, start, limit, waiting=None)
+        return self._longest_waiting(session, start, limit)
+
+    def _longest_waiting(self, session: Session, start: Cursor | None, limit: int) -> list[Cursor]:
+        """Two legs over one index: those that wait, then those that do not (a NULL has no place in a comparison)."""
+        back = start is not None and start.back
+        legs = [True, False] if not back else [False, True]
+        if start is not None and (start.at is None) != back:
+            legs = legs[1:]  # the first leg lies behind us already
+        keys: list[Cursor] = []
+        for waiting in legs:
+            beyond = start if start is not None and (start.at is not None) == waiting else None
+            keys += self._leg(session, beyond, limit - len(keys), waiting=waiting, back=back)
+            if len(keys) >= limit:
+                break
+        return keys
+
+    def _leg(
+        self, session: Session, start: Cursor | None, limit: int, *, waiting: bool | None, back: bool = False
+    ) -> list[Cursor]:
+        back = back or (start is not None and start.back)
+        owner = "any" if self.owner == "any" else "nobody" if self.owner is None else "one"
+        tagged = "no" if self.tag_id is None else "few" if self.few_tagged else "many"
+        statement = _keys(len(self.mailbox_ids), owner, tagged, waiting, start is not None, back)
+        given: dict[str, Any] = {f"mailbox{n}": mailbox_id for n, mailbox_id in enumerate(self.mailbox_ids)}
+        given |= {"status": self.status, "limit": limit}
+        if owner == "one":
+            given["owner"] = self.owner
+        if self.tag_id is not None:
+            given["tag"] = self.tag_id
+        if start is not None:
+            given |= {"at": start.at, "id": start.id} if waiting is not False else {"id": start.id}
+        return [Cursor(at=at, id=found) for found, at in session.execute(statement, given)]
+
+
+def _walk(
+    session: Session,
+    who: Viewer,
+    box: str,
+    *,
+    mailbox_id: int | None,
+    tag_id: int | None,
+    owner_id: int | None,
+    order: str,
+) -> Walk:
+    if box not in BOXES or order not in ORDERS or (mailbox_id is not None and not who.may_see(mailbox_id)):
+        raise NotFound
+    owner: int | Literal["any"] | None = owner_id if owner_id is not None else "any"
+    if box == "unassigned":
+        owner = None
+    elif box == "mine":
+        owner = who.id
+    return Walk(
+        mailbox_ids=who.mailbox_ids if mailbox_id is None else (mailbox_id,),
+        status="open" if box in ("unassigned", "mine") else box,
+        owner=owner,
+        order=order,
+        tag_id=tag_id,
+        few_tagged=tag_id is not None and _few_tagged(session, tag_id),
+    )
+
+
+def _few_tagged(session: Session, tag_id: int) -> bool:
+    some = select(ConversationTag.conversation_id).where(ConversationTag.tag_id == tag_id).limit(FEW + 1).subquery()
+    return (session.scalar(select(func.count()).select_from(some)) or 0) <= FEW
+
+
+@cache
+def _keys(mailboxes: int, owner: str, tagged: str, waiting: bool | None, beyond: bool, back: bool) -> Select[Any]:
+    """The statement for one shape of walk: (id, key) of the next rows, the best of each mailbox's best."""
+    arms = [_arm(n, owner, tagged, waiting, beyond, back).subquery() for n in range(mailboxes)]
+    if len(arms) == 1:
+        (arm,) = arms
+        merged = select(arm.c.id, arm.c.key)
+    else:
+        every = union_all(*(select(arm.c.id, arm.c.key) for arm in arms)).subquery()
+        merged, arm = select(every.c.id, every.c.key), every  # type: ignore[assignment]
+    downwards = (waiting is None) != back
+    sorting = (arm.c.key.desc(), arm.c.id.desc()) if downwards else (arm.c.key, arm.c.id)
+    return merged.order_by(*(sorting if waiting is not False else sorting[1:])).limit(bindparam("limit", type_=_INT))
+
+
+def _arm(n: int, owner: str, tagged: str, waiting: bool | None, beyond: bool, back: bool) -> Select[Any]:
+    c = aliased(Conversation)
+    key = c.activity_at if waiting is None else c.waiting_since
+    arm = select(c.id.label("id"), key.label("key")).where(
+        c.mailbox_id == bindparam(f"mailbox{n}"), c.status == bindparam("status")
+    )
+    if owner == "one":
+        arm = arm.where(c.owner_id == bindparam("owner"))
+    elif owner == "nobody":
+        arm = arm.where(c.owner_id.is_(None))
+    if waiting is not None:
+        arm = arm.where(key.is_not(None) if waiting else key.is_(None))
+    if tagged != "no":
+        carriers = select(ConversationTag.conversation_id).where(ConversationTag.tag_id == bindparam("tag"))
+        if tagged == "few":
+            arm = arm.where(c.id.in_(carriers))
+        else:
+            arm = arm.where(carriers.where(ConversationTag.conversation_id == c.id).correlate(c).exists())
+    downwards = (waiting is None) != back
+    if beyond:
+        place = (key, c.id) if waiting is not False else (c.id,)
+        mark = (bindparam("at", type_=Utc()), bindparam("id", type_=_INT))[-len(place) :]
+        here, there = (tuple_(*place), tuple_(*mark)) if len(place) == 2 else (place[0], mark[0])
+        arm = arm.where(here < there if downwards else here > there)
+    # owner stands first although it is one value: PostgreSQL does not see that IS NULL leaves the index in order
+    columns = [c.owner_id, key, c.id] if owner == "nobody" else [key, c.id]
+    return arm.order_by(*(column.desc() if downwards else column for column in columns)).limit(
+        bindparam("limit", type_=_INT)
+    )
+
+
+def _grouped(rows: Iterable[Any]) -> dict[int, list[tuple[Any, ...]]]:
+    groups: dict[int, list[tuple[Any, ...]]] = {}
+    for first, *rest in rows:
+        groups.setdefault(first, []).append(tuple(rest))
+    return groups
+
+
+def _row(row: Any, its_tags: tuple[Any, ...], looking: tuple[str, ...], has_draft: bool) -> ListRow:
+    return ListRow(
+        id=row.id,
+        mailbox_id=row.mailbox_id,
+        mailbox_name=row.mailbox_name,
+        colour=row.colour,
+        subject=row.subject,
+        people=row.people,
+        snippet=row.snippet,
+        status=row.status,
+        is_new=row.opened_at is None and row.status == "open",
+        owner_id=row.owner_id,
+        owner_name=row.owner_name or "",
+        waiting_since=row.waiting_since,
+        activity_at=row.activity_at,
+        unread=_unread(row),
+        message_count=row.message_count,
+        attachment_count=row.attachment_count,
+        tags=its_tags,
+        looking=looking,
+        writing=(row.writer_id, row.writer_name, row.claimed_at) if row.writer_id is not None else None,
+        trouble=row.trouble,
+        snoozed_until=row.snoozed_until,
+        last_direction=row.last_direction,
+        has_draft=has_draft,
+    )
+
+
+def _unread(row: Any) -> bool:
+    """Something came after what the viewer last saw; old mail of a first import is no news to anybody."""
+    if row.read_version is None:
+        return not (row.silent and row.status != "open")
+    return row.read_version < row.version
+
+
+# -- the statements that never change their shape
+
+_INT = Conversation.id.type
+_IDS = bindparam("ids", expanding=True)
+_MAILBOXES = bindparam("mailboxes", expanding=True)
+_NOW = bindparam("now", type_=Utc())
+_owner, _writer = aliased(User), aliased(User)
+
+_COUNTS = select(FolderCount.mailbox_id, FolderCount.status, FolderCount.owner_id, FolderCount.count).where(
+    FolderCount.mailbox_id.in_(_MAILBOXES)
+)
+_ROWS = (
+    select(
+        Conversation.id,
+        Conversation.mailbox_id,
+        Conversation.subject,
+        Conversation.people,
+        Conversation.snippet,
+        Conversation.status,
+        Conversation.opened_at,
+        Conversation.owner_id,
+        Conversation.waiting_since,
+        Conversation.activity_at,
+        Conversation.version,
+        Conversation.silent,
+        Conversation.message_count,
+        Conversation.attachment_count,
+        Conversation.trouble,
+        Conversation.snoozed_until,
+        Conversation.last_direction,
+        Mailbox.name.label("mailbox_name"),
+        Mailbox.colour,
+        _owner.name.label("owner_name"),
+        ReadMark.version.label("read_version"),
+        Claim.user_id.label("writer_id"),
+        Claim.since.label("claimed_at"),
+        _writer.name.label("writer_name"),
+    )
+    .join(Mailbox, Mailbox.id == Conversation.mailbox_id)
+    .outerjoin(_owner, _owner.id == Conversation.owner_id)
+    .outerjoin(ReadMark, (ReadMark.conversation_id == Conversation.id) & (ReadMark.user_id == bindparam("me")))
+    .outerjoin(Claim, (Claim.conversation_id == Conversation.id) & (Claim.until > _NOW))
+    .outerjoin(_writer, _writer.id == Claim.user_id)
+    .where(Conversation.id.in_(_IDS), Conversation.mailbox_id.in_(_MAILBOXES))
+)
+_TAGS = (
+    select(ConversationTag.conversation_id, Tag.id, Tag.name, Tag.colour)
+    .join(Tag, Tag.id == ConversationTag.tag_id)
+    .where(ConversationTag.conversation_id.in_(_IDS))
+    .order_by(Tag.name)
+)
+_LOOKING = (
+    select(Presence.conversation_id, User.name)
+    .join(User, User.id == Presence.user_id)
+    .where(Presence.conversation_id.in_(_IDS), Presence.until > _NOW, Presence.user_id != bindparam("me"))
+    .order_by(Presence.id)
+)
+_DRAFTS = select(Draft.conversation_id).where(
+    Draft.conversation_id.in_(_IDS), Draft.state == "open", Draft.author_id == bindparam("me")
+)
