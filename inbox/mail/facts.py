@@ -75,6 +75,7 @@ class ParsedMail:
     content_type: str = "text/plain"  # of the top level
     content_params: dict[str, str] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    text_is_whole: bool = True  # False: some words stand in `html` only, `text` is at most a footer
 
     def header(self, name: str, default: str = "") -> str:
         """The first header of that name (case-insensitive), decoded, or `default`."""
