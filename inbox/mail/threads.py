@@ -27,7 +27,8 @@ OPEN_RECENT = timedelta(days=180)  # and an open one so long
 
 _PREFIX = re.compile(
     r"""\s*(?:
-        (?:re|ref|fwd?|fw|aw|wg|sv|vs|vb|antw|antwort|doorst|tr|rv|res|enc|rif|r|i|odp|pd|ynt|ilt|ha|bls|trs|vá|továbbítás|atb|fs|sl|tl|re-?enviad[oa]|reenv
+        (?:re|ref|fwd?|fw|aw|wg|sv|vs|vb|antw|antwort|doorst|tr|rv|res|enc|rif|r|i|odp|pd|ynt|ilt|ha|bls|trs
+          |vá|továbbítás|atb|fs|sl|tl|re-?enviad[oa]|reenv
           |hv|va|vl|ant|σχετ|απ|πρθ|отв|ответ|пересл|на|ha|回复|回覆|答复|答覆|转发|轉寄|轉發|転送|返信|회신|답장|전달|fyi)
         \s*(?:\[\d{1,4}\]|\(\d{1,4}\)|\^\d{1,4}|\d{1,3})?\s*[:：;]
       | (?:転送|返信|回复|转发)[】\]]?\s
@@ -51,10 +52,13 @@ def key(message_id: str) -> str:
 
 
 def own_key(mail: ParsedMail) -> str:
-    """The key that `mail` itself stands under. A mail with no Message-ID gets one from what its sender wrote, so that
-    the same mail gets the same key from every folder that it is fetched from."""
-    if _normal(mail.message_id):
-        return key(mail.message_id)
+    """The key that `mail` itself stands under: its Message-ID's, or its `content_key` when it has none."""
+    return key(mail.message_id) if _normal(mail.message_id) else content_key(mail)
+
+
+def content_key(mail: ParsedMail) -> str:
+    """A key from what the sender wrote, the same from every folder that the mail is fetched from. Serves mails with no
+    Message-ID, and those that reuse the id of another mail (see `is_copy`)."""
     digest = hashlib.sha256(b"no message-id\x00")
     for name in ("From", "Sender", "To", "Cc", "Subject", "Date", "In-Reply-To", "References"):
         digest.update("\x00".join((name, *mail.header_all(name), "")).encode("utf-8", "surrogatepass"))
@@ -63,6 +67,12 @@ def own_key(mail: ParsedMail) -> str:
     if not mail.parts:
         digest.update((mail.subject + "\x00" + mail.text + "\x00" + mail.html).encode("utf-8", "surrogatepass"))
     return digest.hexdigest()[:32]
+
+
+def is_copy(mail: ParsedMail, other: ParsedMail) -> bool:
+    """Whether two mails with one Message-ID are the same mail that came twice (over two of our addresses, say) and not
+    two mails of a program that writes the same id on everything: sender and date are told and equal."""
+    return bool(mail.from_) and mail.from_ == other.from_ and mail.date is not None and mail.date == other.date
 
 
 def keys(mail: ParsedMail) -> tuple[str, ...]:
@@ -77,24 +87,51 @@ def keys(mail: ParsedMail) -> tuple[str, ...]:
 
 
 def group(mails: Sequence[ParsedMail]) -> list[int]:
-    """A conversation number for each mail, counted from 1 in order of arrival. All mails that are linked by ids, over
-    parents that nobody has seen too, get the same number."""
-    parents: dict[str, str] = {}
+    """A conversation number for each mail, counted from 1 in order of arrival.
 
-    def root(node: str) -> str:
-        parents.setdefault(node, node)
-        while parents[node] != node:
-            parents[node] = parents[parents[node]]
-            node = parents[node]
+    Jamie Zawinski's algorithm by ids alone (RFC 5256 §3, steps 1 and 2): each mail hangs under the nearest mail that it
+    names, seen or not; what others say of a mail's parent counts until that mail itself says something else.
+    """
+    links = _Links()
+    seen: dict[str, ParsedMail] = {}
+    owns = []
+    for mail in mails:
+        own = own_key(mail)
+        if own in seen and not is_copy(mail, seen[own]):
+            own = f"{content_key(mail)}.{len(owns)}"
+        seen.setdefault(own, mail)
+        owns.append(own)
+        links.hang(own, tuple(reversed(keys(mail))))
+    numbers: dict[str, int] = {}
+    return [numbers.setdefault(links.root(own), len(numbers) + 1) for own in owns]
+
+
+class _Links:
+    """Which mail hangs under which; keys of mails that nobody has seen hang here too."""
+
+    def __init__(self) -> None:
+        self._parents: dict[str, str] = {}
+        self._bearing: set[str] = set()  # those that others hang under: only they can close a ring
+
+    def hang(self, own: str, chain: tuple[str, ...]) -> None:
+        """Links the mails of a chain (root first), and `own` under its last one whatever was said of it before."""
+        for parent, child in zip(chain, chain[1:], strict=False):
+            if child not in self._parents:
+                self._link(parent, child)
+        if chain:
+            self._parents.pop(own, None)
+            self._link(chain[-1], own)
+
+    def root(self, node: str) -> str:
+        while node in self._parents:
+            node = self._parents[node]
         return node
 
-    owns = [own_key(mail) for mail in mails]
-    for mail, own in zip(mails, owns, strict=True):
-        top = root(own)
-        for named in keys(mail):
-            parents[root(named)] = top
-    numbers: dict[str, int] = {}
-    return [numbers.setdefault(root(own), len(numbers) + 1) for own in owns]
+    def _link(self, parent: str, child: str) -> None:
+        if child in self._bearing and self.root(parent) == child:
+            return  # would close a ring
+        self._parents[child] = parent
+        self._bearing.add(parent)
 
 
 def _normal(message_id: str) -> str:
@@ -164,7 +201,9 @@ def new_message_id(secret: bytes, conversation_id: int, message_token: str, doma
     Raises ValueError for a negative conversation id, an empty token or domain."""
     if conversation_id < 0 or not message_token or not domain.strip("."):
         raise ValueError("a conversation id of 0 or more, a token and a domain are needed")
-    token = message_token if _SAFE_TOKEN.match(message_token) else hashlib.sha256(message_token.encode()).hexdigest()[:24]
+    token = (
+        message_token if _SAFE_TOKEN.match(message_token) else hashlib.sha256(message_token.encode()).hexdigest()[:24]
+    )
     told = f"{_base36(conversation_id)}.{token}"
     local = f"m.{told}.{_signature(secret, told)}"
     return f"<{local}@{_short_domain(domain, OWN_ID_LIMIT - len(local) - 3)}>"

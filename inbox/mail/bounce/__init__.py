@@ -1,17 +1,19 @@
 """Reads what came back: delivery failures and delays (RFC 3464 or a server's own words) and complaints (RFC 5965).
 
-`read` asks three readers, the most trustworthy first:
+`read` asks two readers, the more trustworthy first:
 
-1. `report`: the machine-readable report of RFC 3464, wherever in the mail it stands and however it is labelled;
-2. `words`: the notice that a server wrote for people, in its own words;
-3. `others`: flufl.bounce, for the odd formats that it knows by heart, only when the sender is a machine.
+1. `report`: the machine-readable report of RFC 3464, wherever in the mail it stands and however it is labelled
+   (and `notification`: the same in JSON, as Amazon SES sends it);
+2. `words`: the notice that a server wrote for people, in its own words.
 
-Everything is bounded by the sizes in `notice`; nothing here raises for any mail.
+Everything is bounded by the sizes in `notice`; nothing here raises for any mail. The package flufl.bounce is not asked:
+on the mails that we tried it found one failure more, took ordinary mails for bounces, and needed 6 s for 128 kB of
+empty lines.
 """
 
 from __future__ import annotations
 
-from inbox.mail.bounce import notification, others, report, words
+from inbox.mail.bounce import notification, report, words
 from inbox.mail.bounce.complaint import Complaint, feedback
 from inbox.mail.bounce.notice import Notice, notice_of
 from inbox.mail.bounce.reasons import reason_of
@@ -23,22 +25,17 @@ __all__ = ["Complaint", "feedback", "read"]
 DIAGNOSTIC_LIMIT = 1_000  # characters
 
 
-def read(mail: ParsedMail, raw: bytes | None = None) -> Bounce | None:
+def read(mail: ParsedMail) -> Bounce | None:
     """The failure or delay that `mail` reports, or None when it reports none.
 
     A delay ("will keep trying") is a bounce that is not permanent. A report that only tells of success
-    (delivered, relayed, expanded) and a complaint are no bounces. `raw` (the mail's bytes) lets the last reader help.
+    (delivered, relayed, expanded) and a complaint are no bounces.
     """
     if feedback(mail) is not None:
         return None
     notice = notice_of(mail)
     told = notification.read(notice) or report.read(mail)
-    if told is not None:
-        failures = [failure for failure in told if failure.failed]
-        return _bounce(mail, notice, failures) if failures else None
-    failures = words.read(mail, notice)
-    if not failures:
-        failures = others.read(mail, notice, raw)
+    failures = words.read(mail, notice) if told is None else [failure for failure in told if failure.failed]
     return _bounce(mail, notice, failures) if failures else None
 
 

@@ -13,8 +13,12 @@ from inbox.mail.bounce.returned import head_of, original_id, recipients
 from inbox.mail.facts import ParsedMail
 
 # Providers that forward the complained mail with no report of RFC 5965.
-_SUBJECT = re.compile(r"^\s*(?:complaint about message from|feedback report|abuse report|email abuse report)\b", re.IGNORECASE)
-_UNSUBSCRIBE = re.compile(r"\b(?:sent this (?:e-?mail|message) to unsubscribe|list-unsubscribe request)\b", re.IGNORECASE)
+_SUBJECT = re.compile(
+    r"^\s*(?:complaint about message from|feedback report|abuse report|email abuse report)\b", re.IGNORECASE
+)
+_UNSUBSCRIBE = re.compile(
+    r"\b(?:sent this (?:e-?mail|message) to unsubscribe|list-unsubscribe request)\b", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +51,10 @@ def feedback(mail: ParsedMail) -> Complaint | None:
 
 
 def _fields(mail: ParsedMail) -> dict[str, list[str]] | None:
-    labelled = mail.content_type == "multipart/report" and mail.content_params.get("report-type", "").lower() == "feedback-report"
+    labelled = (
+        mail.content_type == "multipart/report"
+        and mail.content_params.get("report-type", "").lower() == "feedback-report"
+    )
     for part in mail.parts[:PARTS_LIMIT]:
         if part.content_type == "message/feedback-report":
             return fields_of(text_of(part))

@@ -5,7 +5,9 @@ from __future__ import annotations
 import html
 import re
 from dataclasses import dataclass
+from functools import cached_property
 
+from inbox.mail.charsets import decode
 from inbox.mail.facts import ParsedMail, Part
 
 TEXT_LIMIT = 64_000  # characters of a text that are looked at
@@ -19,8 +21,10 @@ REPORT_TYPES = ("message/delivery-status", "message/global-delivery-status")
 _CUT = re.compile(
     r"""^[\s>|*=_-]*\s*(?:
         .{0,30}\bbelow\b.{0,30}\b(?:copy|original|returned|unsent)\b
-      | .{0,40}\b(?:copy|header|headers|part|text|lines)\b.{0,30}\bof\b.{0,12}\b(?:your|the|original)\b.{0,20}\b(?:message|mail|e-mail)\b
-      | (?:the\ )?(?:original|returned|unsent|unsent\ message|undelivered|failed|old)\ (?:message|mail|e-mail|header|mail\ info)s?\b
+      | .{0,40}\b(?:copy|header|headers|part|text|lines)\b.{0,30}\bof\b.{0,12}\b(?:your|the
+        |original)\b.{0,20}\b(?:message|mail|e-mail)\b
+      | (?:the\ )?(?:original|returned|unsent|unsent\ message|undelivered|failed|old)\ (?:message|mail|e-mail
+        |header|mail\ info)s?\b
         (?:\ (?:text|as\ received|below|follows|headers?|info|attached))*
       | (?:message|mail)\ (?:headers?|body|text)\ (?:follows?|is|:)
       | .{0,30}\breturned\ (?:message|mail)\ follows
@@ -31,7 +35,8 @@ _CUT = re.compile(
       | .{0,30}\bfirst\ \d+\ lines\ of\b
       | begin\ forwarded\ message\b(?!:)
       | forwarded\ message\ -
-      | mensaje\ original | mensagem\ original | message\ d'origine | urspr.{1,12}ngliche\ nachricht | originalnachricht
+      | mensaje\ original | mensagem\ original | message\ d'origine | urspr.{1,12}ngliche\ nachricht
+        | originalnachricht
       | .{0,12}(?:元の?メ(?:ール|ッセージ)|原信件|原始邮件|原始郵件)
       | .{0,30}копия\ сообщения
     )[^@]{0,60}$""",
@@ -51,7 +56,7 @@ class Notice:
     lines: tuple[str, ...]
     returned: str
 
-    @property
+    @cached_property
     def flat(self) -> str:
         """All words on one line in lower case, so that a phrase is found across line ends."""
         return " ".join(" ".join(self.lines).split()).lower()
@@ -79,26 +84,29 @@ def _begins_returned(lines: list[str], number: int) -> bool:
     line = lines[number]
     if _TRACE.match(line) and not line.lower().lstrip("> ").startswith("x-failed"):
         return True
-    return number > 0 and len(line) < 160 and _CUT.match(line) is not None and any(words.strip() for words in lines[:number])
+    return (
+        number > 0
+        and len(line) < 160
+        and _CUT.match(line) is not None
+        and any(words.strip() for words in lines[:number])
+    )
 
 
 def _is_words(part: Part) -> bool:
     """Text for people; a multipart that could not be taken apart is looked at as it stands."""
-    return part.content_type.startswith(("text/", "multipart/")) and part.content_type not in ("text/html", "text/rfc822-headers")
+    return part.content_type.startswith(("text/", "multipart/")) and part.content_type not in (
+        "text/html",
+        "text/rfc822-headers",
+    )
 
 
 def text_of(part: Part) -> str:
-    """A part's text, decoded leniently: the declared charset, else UTF-8, else Latin-1; at most `TEXT_LIMIT` characters."""
-    data = part.data[: 4 * TEXT_LIMIT]
-    for charset in (part.params.get("charset", "utf-8"), "utf-8"):
-        try:
-            return data.decode(charset)[:TEXT_LIMIT]
-        except (LookupError, ValueError):
-            continue
-    return data.decode("latin-1")[:TEXT_LIMIT]
+    """A part's text, at most `TEXT_LIMIT` characters; any charset, never raises."""
+    return decode(part.data[: 4 * TEXT_LIMIT], part.params.get("charset")).text[:TEXT_LIMIT]
 
 
 def words_of_html(source: str) -> str:
     """The words of an HTML notice, a line break for every block; linear, no tree is built."""
     source = _SILENT.sub(" ", source[: 2 * TEXT_LIMIT])
-    return html.unescape(_TAG.sub(" ", _BREAK.sub("\n", source.replace("\n", " "))))
+    source = source.replace("\r", " ").replace("\n", " ")
+    return html.unescape(_TAG.sub(" ", _BREAK.sub("\n", source)))

@@ -14,7 +14,8 @@ WORDS_LIMIT = 4_000  # characters of a diagnostic that are looked at
 
 _STATUS = re.compile(r"(?<![\d.])([245])\.(\d{1,3})\.(\d{1,3})(?![\d.]*\d)")
 _REPLY = re.compile(
-    r"(?:^|[<>]{3}|\bsaid|\breplied|\breturned|\bresponse(?:code)?|\bcommand|\berror|_code|\bfailure|\bsmtp|\bstatus|[:;(\[\"])"
+    r"(?:^|[<>]{3}|\bsaid|\breplied|\breturned|\bresponse(?:code)?|\bcommand|\berror|_code|\bfailure"
+    r"|\bsmtp|\bstatus|[:;(\[\"])"
     r"[\s:;<\"]{0,4}([45]\d\d)(?=[\s:;,.\]\"-]|$)",
     re.IGNORECASE | re.MULTILINE,
 )
@@ -24,32 +25,158 @@ _WORDS = tuple(
     (reason, re.compile(pattern, re.IGNORECASE))
     for reason, pattern in (
         ("virusdetected", r"virus|malware|trojan|infected|dangerous (?:content|attachment)"),
-        ("authfailure", r"dmarc|dkim|\bspf\b|unauthenticated (?:email|mail)|sender is unauthenticated|authentication information or fails|fails? to pass authentication"),
-        ("requireptr", r"\bptr\b|reverse dns|reverse lookup|rdns|ip name lookup failed|cannot find your (?:reverse )?hostname|unverifiable sending ip|cannot resolve your (?:ip|address)|without a valid sender domain"),
-        ("mesgtoobig", r"(?:message|mail|e-mail|size)[^.;]{0,30}(?:too (?:big|large)|exceeds?[^.;]{0,30}(?:size|limit|maximum))|size limit exceeded|(?:message|mail) (?:size|length) (?:exceeds?|limit|is (?:over|too))|exceeds? (?:the )?(?:maximum|max|fixed maximum|allowed) (?:message )?size|(?:header|body)s? too large\b.{0,20}byte"),
-        ("mailboxfull", r"mailbox[^.;:]{0,30}\bfull\b|full mailbox|over ?quota|quota ?(?:exceed|violation|full|limit)|exceed(?:s|ed|ing)? (?:\w+ ){0,3}(?:quota|storage|allocat)|mail ?folder is full|over (?:the )?(?:disk )?(?:quota|storage)|out of storage|insufficient (?:disk|system) (?:quota|storage)|inbox is full|exceeds allowed size|too much mail stored|too many messages (?:in|on)|account is full|メールボックスが(?:一杯|いっぱい)|容量(?:が|を)|占有量|邮箱(?:已满|空间)"),
-        ("hasmoved", r"has moved|no longer on server|no longer (?:employed|works|available|with)|address (?:has )?changed|has been replaced|user has left"),
-        ("norelaying", r"relay(?:ing)? (?:access )?(?:denied|not (?:permitted|allowed))|no relaying|not (?:configured to|a) relay|unable to relay|relaying denied|not permitted to relay|we do not relay|rcpthosts|insecure mail relay"),
-        ("notaccept", r"no smtp service|does(?:n't| not) (?:receive|accept) (?:e-?)?mail|null ?mx|host/domain does not accept|smtp protocol returned a permanent|not accepting (?:mail|connections)"),
-        ("suspend", r"(?:account|mailbox|user|recipient|address)[^.;]{0,40}(?:disabled|suspend|inactive|blocked|discontinued|terminated|deactivated|locked|expired account|bloque)|(?:inactive|disabled|suspended) (?:e-?mail )?(?:user|account|address|mailbox|recipient)"),
-        ("spamdetected", r"\bspam|unsolicited|\bube\b|\buce\b|junk mail|blacklisted url|spamassassin|looks like|high probability of spam|bulk e?-?mail"),
-        ("toomanyconn", r"(?:too many|concurrent|simultaneous) (?:concurrent |simultaneous )?(?:connection|session)|connection (?:rate|frequency)|connections? limit"),
-        ("speeding", r"rate limit(?:ed|ing)?|too (?:many|fast) (?:mails|messages|requests)|sending (?:too|rate)|throttl|too frequent|slow down"),
-        ("exceedlimit", r"too many recipients|recipients? (?:this hour|limit)|limit set by recipient|hop count limit|exceed(?:s|ed)? (?:\w+ ){0,3}limit"),
+        (
+            "authfailure",
+            r"dmarc|dkim|\bspf\b|unauthenticated (?:email|mail)|sender is unauthenticated"
+            r"|authentication information or fails|fails? to pass authentication",
+        ),
+        (
+            "requireptr",
+            r"\bptr\b|reverse dns|reverse lookup|rdns|ip name lookup failed|cannot find your (?:reverse )?hostname"
+            r"|unverifiable sending ip|cannot resolve your (?:ip|address)|without a valid sender domain",
+        ),
+        (
+            "mesgtoobig",
+            r"(?:message|mail|e-mail|size)[^.;]{0,30}(?:too (?:big|large)|exceeds?[^.;]{0,30}(?:size|limit"
+            r"|maximum))|size limit exceeded|(?:message|mail) (?:size|length) (?:exceeds?|limit|is (?:over|too))"
+            r"|exceeds? (?:the )?(?:maximum|max|fixed maximum|allowed) (?:message )?size|(?:header"
+            r"|body)s? too large\b.{0,20}byte",
+        ),
+        (
+            "mailboxfull",
+            r"mailbox[^.;:]{0,30}\bfull\b|full mailbox|over ?quota|quota ?(?:exceed|violation|full|limit)"
+            r"|exceed(?:s|ed|ing)? (?:\w+ ){0,3}(?:quota|storage|allocat)|mail ?folder is full"
+            r"|over (?:the )?(?:disk )?(?:quota|storage)|out of storage|insufficient (?:disk|system) (?:quota"
+            r"|storage)|inbox is full|exceeds allowed size|too much mail stored|too many messages (?:in|on)"
+            r"|account is full|メールボックスが(?:一杯|いっぱい)|容量(?:が|を)|占有量|邮箱(?:已满|空间)",
+        ),
+        (
+            "hasmoved",
+            r"has moved|no longer on server|no longer (?:employed|works|available|with)|address (?:has )?changed"
+            r"|has been replaced|user has left",
+        ),
+        (
+            "norelaying",
+            r"relay(?:ing)? (?:access )?(?:denied|not (?:permitted|allowed))|no relaying|not (?:configured to"
+            r"|a) relay|unable to relay|relaying denied|not permitted to relay|we do not relay|rcpthosts"
+            r"|insecure mail relay",
+        ),
+        (
+            "notaccept",
+            r"no smtp service|does(?:n't| not) (?:receive|accept) (?:e-?)?mail|null ?mx"
+            r"|host/domain does not accept|smtp protocol returned a permanent|not accepting (?:mail|connections)",
+        ),
+        (
+            "suspend",
+            r"(?:account|mailbox|user|recipient|address)[^.;]{0,40}(?:disabled|suspend|inactive|blocked"
+            r"|discontinued|terminated|deactivated|locked|expired account|bloque)|(?:inactive|disabled"
+            r"|suspended) (?:e-?mail )?(?:user|account|address|mailbox|recipient)",
+        ),
+        (
+            "spamdetected",
+            r"\bspam|unsolicited|\bube\b|\buce\b|junk mail|blacklisted url|spamassassin|looks like"
+            r"|high probability of spam|bulk e?-?mail",
+        ),
+        (
+            "toomanyconn",
+            r"(?:too many|concurrent|simultaneous) (?:concurrent |simultaneous )?(?:connection|session)"
+            r"|connection (?:rate|frequency)|connections? limit",
+        ),
+        (
+            "speeding",
+            r"rate limit(?:ed|ing)?|too (?:many|fast) (?:mails|messages|requests)|sending (?:too|rate)|throttl"
+            r"|too frequent|slow down",
+        ),
+        (
+            "exceedlimit",
+            r"too many recipients|recipients? (?:this hour|limit)|limit set by recipient|hop count limit"
+            r"|exceed(?:s|ed)? (?:\w+ ){0,3}limit",
+        ),
         ("badreputation", r"reputation|unexpected volume or user complaints|senderbase|talos"),
-        ("blocked", r"(?:client host|\bip\b|host|connection|address|network|sender)[^.;]{0,40}(?:block|black ?list|ban|bloqu|denied|listed)|banned sending|blocked (?:using|by|ip|for)|block ?list|black ?list|\brbl\b|dnsbl|spamhaus|spamcop|client host rejected|messages from .{0,60} weren't sent|please use the smtp server|not allowed to (?:send|connect)|refused by .{0,30}policy"),
-        ("notcompliantrfc", r"(?:not|non).{0,3}(?:rfc|compliant)|rfc ?\d{3,4} (?:compliant|violation)|multiple (?:addresses|subject|from)|duplicate header|does not comply|missing (?:a )?(?:valid )?(?:message-id|from|date)"),
-        ("filtered", r"recipient preferences|message filtered|domain[ -]filter|due to (?:the )?recipient|filtered|rejected by the (?:recipient|domain)"),
-        ("userunknown", r"(?:user|recipient|mailbox|account|address|alias|addressee|userid|local-part|mailhost)[^.;]{0,60}(?:unknown|not (?:known|found|exist|listed|recogni[sz]ed|a valid|valid)|does(?:n't| not) exist|no longer exist|invalid|undeliverable|rejected: user|is not (?:a )?regist|unavailable)|(?:unknown|no such|invalid|not our|bad|illegal|undefined|non-?existent) (?:local |or illegal |final delivery |e-?mail |destination )*(?:user|recipient|mailbox|account|address|alias|person|name|userid|addressee)|no mailbox here|user not (?:known|found)|not (?:listed in|in the) (?:the )?(?:domino |public )?(?:name|directory|address)|doesn't have a .{1,80} account|no valid recipients?|(?:is )?not (?:an? )?(?:\S+ )?(?:e-?mail )?users?\b|destinataire invalide|no (?:such|matches)|recipientnotfound|宛先|あて先(?:が|メールアドレスが)|見つかりません|存在しません|ディレクトリ|用户不存在|收件人"),
-        ("hostunknown", r"(?:host|domain)(?: name)?[^.;]{0,40}(?:unknown|not (?:found|exist)|does(?:n't| not) exist|invalid)|(?:unknown|no such|invalid|bad) (?:host|domain)|couldn't find any host|nxdomain|name service error|no mx record|could not find a gateway|unrouteable|unroutable mail domain|domain or (?:may )?not exist|domain may not exist|couldn't find a mail exchanger"),
-        ("expired", r"expired|retry time(?:out)? ?(?:exceeded|not reached)|queue too long|too long (?:in|on) (?:the )?queue|could not be delivered (?:for|within|after) \d|not (?:delivered|collected) (?:within|after)|delivery (?:failed|attempts?) \d+ |time(?:d)?[ -]?out|still undelivered|has been delayed|not yet been delivered|unable to deliver in|aborted after|was not delivered within"),
-        ("networkerror", r"connection (?:refused|reset|lost|timed|was|failed|to)|network (?:error|unreachable)|host not reachable|not reachable|no route|routing loop|loop(?:ing|s back)?\b|too many hops|hop count|establish an smtp connection|unreachable|socket error|dns error|host .{0,60}not responding|did not accept our requests|mx .{0,40}(?:points|invalid)"),
-        ("rejected", r"sender (?:address )?(?:rejected|denied|was rejected|unknown|verify|domain)|sender was rejected|(?:domain of )?sender address|mail from.{0,80}(?:reject|denied|not accepted)|not (?:a )?member|not allowed to (?:post|send)|unroutable sender|purported responsible|my name was rejected|permission to post|group"),
-        ("policyviolation", r"polic(?:y|ies)|content (?:rejected|presents|not allowed)|header error|prohibited|message (?:content )?rejected|attachment"),
-        ("securityerror", r"security|(?:requires?|turn on) (?:smtp )?auth|authentication (?:required|failed)|must issue a starttls|tls|encryption|certificate|access denied|unauthori[sz]ed"),
-        ("mailererror", r"command (?:died|failed|output)|mailer error|pipe|procmail|x-unix|exit (?:status|code)|died with (?:status|signal)"),
-        ("systemerror", r"system (?:error|not|config)|internal (?:error|server)|temporary failure|temporarily (?:unavailable|deferred|rejected)|server (?:error|busy|configuration)|local (?:error|configuration|problem)|resources? (?:temporarily )?unavailable|ldap|service (?:currently |temporarily )?unavailable|try again later|could not load|duplicated message|i/o error"),
-        ("syntaxerror", r"syntax error|improper (?:sequence|use)|protocol (?:error|violation)|bad sequence|command (?:not|un)|unrecogni[sz]ed command|invalid (?:command|parameter)"),
+        (
+            "blocked",
+            r"(?:client host|\bip\b|host|connection|address|network|sender)[^.;]{0,40}(?:block|black ?list|ban"
+            r"|bloqu|denied|listed)|banned sending|blocked (?:using|by|ip|for)|block ?list|black ?list|\brbl\b"
+            r"|dnsbl|spamhaus|spamcop|client host rejected|messages from .{0,60} weren't sent"
+            r"|please use the smtp server|not allowed to (?:send|connect)|refused by .{0,30}policy",
+        ),
+        (
+            "notcompliantrfc",
+            r"(?:not|non).{0,3}(?:rfc|compliant)|rfc ?\d{3,4} (?:compliant|violation)|multiple (?:addresses"
+            r"|subject|from)|duplicate header|does not comply|missing (?:a )?(?:valid )?(?:message-id|from|date)",
+        ),
+        (
+            "filtered",
+            r"recipient preferences|message filtered|domain[ -]filter|due to (?:the )?recipient|filtered"
+            r"|rejected by the (?:recipient|domain)",
+        ),
+        (
+            "userunknown",
+            r"(?:user|recipient|mailbox|account|address|alias|addressee|userid|local-part"
+            r"|mailhost)[^.;]{0,60}(?:unknown|not (?:known|found|exist|listed|recogni[sz]ed|a valid|valid)"
+            r"|does(?:n't| not) exist|no longer exist|invalid|undeliverable|rejected: user|is not (?:a )?regist"
+            r"|unavailable)|(?:unknown|no such|invalid|not our|bad|illegal|undefined|non-?existent) (?:local "
+            r"|or illegal |final delivery |e-?mail |destination )*(?:user|recipient|mailbox|account|address|alias"
+            r"|person|name|userid|addressee)|no mailbox here|user not (?:known|found)|not (?:listed in"
+            r"|in the) (?:the )?(?:domino |public )?(?:name|directory|address)|doesn't have a .{1,80} account"
+            r"|no valid recipients?|(?:is )?not (?:an? )?(?:\S+ )?(?:e-?mail )?users?\b|destinataire invalide"
+            r"|no (?:such|matches)|recipientnotfound|宛先|あて先(?:が|メールアドレスが)|見つかりません|存在しません|ディレクトリ|用户不存在|收件人",
+        ),
+        (
+            "hostunknown",
+            r"(?:host|domain)(?: name)?[^.;]{0,40}(?:unknown|not (?:found|exist)|does(?:n't| not) exist|invalid)"
+            r"|(?:unknown|no such|invalid|bad) (?:host|domain)|couldn't find any host|nxdomain|name service error"
+            r"|no mx record|could not find a gateway|unrouteable|unroutable mail domain"
+            r"|domain or (?:may )?not exist|domain may not exist|couldn't find a mail exchanger",
+        ),
+        (
+            "expired",
+            r"expired|retry time(?:out)? ?(?:exceeded|not reached)|queue too long|too long (?:in"
+            r"|on) (?:the )?queue|could not be delivered (?:for|within|after) \d|not (?:delivered"
+            r"|collected) (?:within|after)|delivery (?:failed|attempts?) \d+ |time(?:d)?[ -]?out|still undelivered"
+            r"|has been delayed|not yet been delivered|unable to deliver in|aborted after|was not delivered within",
+        ),
+        (
+            "networkerror",
+            r"connection (?:refused|reset|lost|timed|was|failed|to)|network (?:error|unreachable)"
+            r"|host not reachable|not reachable|no route|routing loop|loop(?:ing|s back)?\b|too many hops"
+            r"|hop count|establish an smtp connection|unreachable|socket error|dns error"
+            r"|host .{0,60}not responding|did not accept our requests|mx .{0,40}(?:points|invalid)",
+        ),
+        (
+            "rejected",
+            r"sender (?:address )?(?:rejected|denied|was rejected|unknown|verify|domain)|sender was rejected"
+            r"|(?:domain of )?sender address|mail from.{0,80}(?:reject|denied|not accepted)|not (?:a )?member"
+            r"|not allowed to (?:post|send)|unroutable sender|purported responsible|my name was rejected"
+            r"|permission to post|group",
+        ),
+        (
+            "policyviolation",
+            r"polic(?:y|ies)|content (?:rejected|presents|not allowed)|header error|prohibited"
+            r"|message (?:content )?rejected|attachment",
+        ),
+        (
+            "securityerror",
+            r"security|(?:requires?|turn on) (?:smtp )?auth|authentication (?:required|failed)"
+            r"|must issue a starttls|tls|encryption|certificate|access denied|unauthori[sz]ed",
+        ),
+        (
+            "mailererror",
+            r"command (?:died|failed|output)|mailer error|pipe|procmail|x-unix|exit (?:status|code)"
+            r"|died with (?:status|signal)",
+        ),
+        (
+            "systemerror",
+            r"system (?:error|not|config)|internal (?:error|server)|temporary failure|temporarily (?:unavailable"
+            r"|deferred|rejected)|server (?:error|busy|configuration)|local (?:error|configuration|problem)"
+            r"|resources? (?:temporarily )?unavailable|ldap|service (?:currently |temporarily )?unavailable"
+            r"|try again later|could not load|duplicated message|i/o error",
+        ),
+        (
+            "syntaxerror",
+            r"syntax error|improper (?:sequence|use)|protocol (?:error|violation)|bad sequence|command (?:not|un)"
+            r"|unrecogni[sz]ed command|invalid (?:command|parameter)",
+        ),
         ("contenterror", r"media error|header|mime|charset|content|8bit|line too long"),
         ("onhold", r"on hold|held for|awaits? moderat"),
     )

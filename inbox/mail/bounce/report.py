@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from inbox.mail.bounce.addresses import first_address
@@ -40,11 +41,22 @@ def read(mail: ParsedMail) -> list[Failure] | None:
     return None
 
 
-def _candidates(mail: ParsedMail) -> list[str]:
+def read_attached(mail: ParsedMail) -> list[Failure] | None:
+    """The same from a report inside an attached message: some gateways wrap their mails so. Only for mails that machines
+    wrote: people attach reports to ask about them."""
+    for part in mail.parts[:PARTS_LIMIT]:
+        if part.content_type == "message/rfc822" and _has_fields(part):
+            groups = [group for group in groups_of(text_of(part)) if _is_recipient(group)]
+            if groups:
+                return [_failure(group) for group in groups[:RECIPIENTS_LIMIT]]
+    return None
+
+
+def _candidates(mail: ParsedMail) -> Iterator[str]:
     """Texts that may be a report: the labelled parts first, then other parts of a report, then plain text that has its fields."""
     parts = mail.parts[:PARTS_LIMIT]
-    labelled = [text_of(part) for part in parts if part.content_type in REPORT_TYPES]
-    return labelled + [text_of(part) for part in parts if _may_report(part)]
+    yield from (text_of(part) for part in parts if part.content_type in REPORT_TYPES)
+    yield from (text_of(part) for part in parts if _may_report(part))
 
 
 def _may_report(part: Part) -> bool:
@@ -52,6 +64,10 @@ def _may_report(part: Part) -> bool:
         return False
     if not part.content_type.startswith(("text/plain", "message/", "application/octet-stream")):
         return False
+    return _has_fields(part)
+
+
+def _has_fields(part: Part) -> bool:
     head = part.data[:64_000].lower()
     return b"final-recipient:" in head and b"action:" in head
 
@@ -99,7 +115,7 @@ def fields_of(text: str) -> dict[str, list[str]]:
 
 
 def _failure(group: dict[str, str]) -> Failure:
-    action = re.match(r"[a-z]*", group.get("action", "").strip().lower())[0]  # type: ignore[index]
+    action = "".join(re.findall(r"^[a-z]*", group.get("action", "").strip().lower()))
     diagnostic = group.get("diagnostic-code", "").partition(";")[2].strip() or group.get("diagnostic-code", "").strip()
     status = _status(group.get("status", ""), diagnostic)
     permanent = False if action == "delayed" else permanent_by(status, reply_in(diagnostic))

@@ -8,8 +8,18 @@ from inbox.mail.bounce.addresses import addresses
 from inbox.mail.bounce.notice import PARTS_LIMIT, TEXT_LIMIT, Notice, text_of
 from inbox.mail.facts import ParsedMail
 
-_TYPES = ("message/rfc822", "message/global", "text/rfc822-headers", "message/rfc822-headers", "message/global-headers", "message/partial")
-_ID = re.compile(r"^[>|\s]{0,12}(?:x-)?(?:original-)?message-?id\s?:\s*(?:\n[>|\s]{0,12})?<?([^\s<>]{3,998})>?", re.IGNORECASE | re.MULTILINE)
+_TYPES = (
+    "message/rfc822",
+    "message/global",
+    "text/rfc822-headers",
+    "message/rfc822-headers",
+    "message/global-headers",
+    "message/partial",
+)
+_ID = re.compile(
+    r"^[>|\s]{0,12}(?:x-)?(?:original-)?message-?id\s?:\s*(?:\n[>|\s]{0,12})?<?([^\s<>]{3,998})>?",
+    re.IGNORECASE | re.MULTILINE,
+)
 _FIELD = r"^[>|\s]{0,12}(?:%s)\s?:([^\n]{0,2000}(?:\n[ \t][^\n]{0,2000}){0,20})"
 _TO = re.compile(_FIELD % "to|cc|delivered-to|x-original-to", re.IGNORECASE | re.MULTILINE)
 _FROM = re.compile(_FIELD % "from|sender|return-path|reply-to", re.IGNORECASE | re.MULTILINE)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 
-from inbox.mail.bounce import returned
+from inbox.mail.bounce import report, returned
 from inbox.mail.bounce.addresses import addresses
-from inbox.mail.bounce.notice import PARTS_LIMIT, Notice
+from inbox.mail.bounce.notice import TEXT_LIMIT, Notice
 from inbox.mail.bounce.reasons import permanent_by, reason_of, reply_in, status_in
 from inbox.mail.bounce.report import Failure
-from inbox.mail.bounce.signs import Signs, signs_of
+from inbox.mail.bounce.signs import SUBJECT_LIMIT, Signs, signs_of
 from inbox.mail.facts import ParsedMail
 
 BLOCK_LINES = 12  # lines after a recipient that may tell why
@@ -18,43 +18,68 @@ RECIPIENTS_LIMIT = 200
 # "Final-Recipient: rfc822; a@b", "Failed Recipient: a@b", "Undeliverable Address: a@b", ">>> RCPT TO:<a@b>" ...
 _NAMED = re.compile(
     r"""^[\s*>|<-]{0,12}(?:
-        (?:final|original|failed|intended|undelivered|invalid|bad)?[ -]?recipients?(?:\(s\))? | error-for | undeliverable\ address
-      | (?:failed|invalid|bad|unknown)\ (?:address|user|addressee)(?:es)? | (?:[a-z]+\ )?(?:<<<|>>>)?\s*rcpt\ to | \[status:\ error,\ address
-      | unable\ to\ deliver\ (?:mail|message)?\s?to | invalid\ final\ delivery\ userid | unknown\ user | no\ such\ user
+        (?:final|original|failed|intended|undelivered|invalid|bad)?[ -]?recipients?(?:\(s\))? | error-for
+          | undeliverable\ address
+      | (?:failed|invalid|bad|unknown)\ (?:address|user|addressee)(?:es)? | (?:[a-z]+\ )?(?:<<<
+        |>>>)?\s*rcpt\ to | \[status:\ error,\ address
+      | unable\ to\ deliver\ (?:mail|message)?\s?to | invalid\ final\ delivery\ userid | unknown\ user
+        | no\ such\ user
       | (?:in:|out:|sent|c:|->)\s*<{0,3}\s*rcpt\ to
     )\s?:""",
     re.IGNORECASE | re.VERBOSE,
 )
 # A line that begins with an address: "<a@b>:", "  * a@b", "> a@b", "a@b on Thu, 29 Apr", "a@b ... unknown host", "(expanded from: <a@b>)"
-_LEADS = re.compile(r"^[\s*>|•・-]{0,24}[<\"'(\[]{0,2}(?:mailto:|smtp:)?[^\s<>\"'()\[\]:;,]{1,64}@[^\s<>\"'()\[\]:;,]{1,255}[>\"')\]]{0,2}\s*(?:$|[:;,.(<-]|\.\.\.|on\ |\S+\ )", re.IGNORECASE)
-_LEADS_ALONE = re.compile(r"^[\s*>|•・-]{0,24}[<\"'(\[]{0,2}(?:mailto:|smtp:)?[^\s<>\"'()\[\]:;,]{1,64}@[^\s<>\"'()\[\]:;,]{1,255}[>\"')\]]{0,2}\s*(?:$|:|;|,|\.\.\.|\(|on \w{3},|-)", re.IGNORECASE)
+_LEADS = re.compile(
+    r"^[\s*>|•・-]{0,24}[<\"'(\[]{0,2}(?:mailto:"
+    r"|smtp:)?[^\s<>\"'()\[\]:;,]{1,64}@[^\s<>\"'()\[\]:;,]{1,255}[>\"')\]]{0,2}\s*(?:$|[:;,.(<-]|\.\.\."
+    r"|on\ |\S+\ )",
+    re.IGNORECASE,
+)
+_LEADS_ALONE = re.compile(
+    r"^[\s*>|•・-]{0,24}[<\"'(\[]{0,2}(?:mailto:"
+    r"|smtp:)?[^\s<>\"'()\[\]:;,]{1,64}@[^\s<>\"'()\[\]:;,]{1,255}[>\"')\]]{0,2}\s*(?:$|:|;|,|\.\.\.|\(|\["
+    r"|on \w{3},|-)",
+    re.IGNORECASE,
+)
 _FROM_LIST = re.compile(r"^\s*\(?(?:expanded|generated) from:?\s", re.IGNORECASE)
 _DIRECTORY = re.compile(r"c=[^;]{0,40};.{0,200}(?:smtp|rfc822)=([^;\s]{1,64}@[^;\s]{1,255})", re.IGNORECASE)
 # A sentence that names the address: "Could not be delivered to: <a@b>", "there was an error delivering your mail to <a@b>"
 _SENTENCE = re.compile(
-    r"(?:un)?deliver|not reach|reach|addressed to|rejected|unavailable|unknown|mailbox|quota|postponed|failed|user|account|no such|recipient|mailing list|duplicated"
+    r"(?:un)?deliver|not reach|reach|addressed to|rejected|unavailable|unknown|mailbox|quota|postponed"
+    r"|failed|user|account|no such|recipient|mailing list|duplicated"
     r"|pas pu|entregad|zugestellt|recapitat|送信|配信|配送|投递|投遞|доставлен",
     re.IGNORECASE,
 )
 _ASIDE = re.compile(
-    r"contact|assist|further help|questions?|please (?:see|visit|forward|send|call)|postmaster@|https?://|mail from|^\s*(?:from|sender|reply-to|subject|date|sent|cc|bcc|to)\s?:|original sender|fran?om:"
+    r"contact|assist|further help|questions?|please (?:see|visit|forward|send|call)|postmaster@|https?://"
+    r"|mail from|^\s*(?:from|sender|reply-to|subject|date|sent|cc|bcc|to)\s?:|original sender|fran?om:"
     r"|問い合わせ|ご連絡",
     re.IGNORECASE,
 )
-_REPLIED = re.compile(r"(?:^|[\s:<(\"\]])[45]\d\d[ -]|[45]\.\d{1,3}\.\d{1,3}|\bsaid:|does not like recipient|error", re.IGNORECASE)
+_REPLIED = re.compile(
+    r"(?:^|[\s:<(\"\]#\[])[45]\d\d[ -]|[45]\.\d{1,3}\.\d{1,3}|\bsaid:|does not like recipient|error", re.IGNORECASE
+)
 
 # The mail is still in the queue: a warning, whatever codes stand beside it.
 _WAITING = re.compile(
-    r"warning message only|this is (?:just|only) a warning|not yet been delivered|delivery attempts will (?:be )?continue|attempts will continue|(?:will|to) be retried|will keep trying"
-    r"|has been (?:delayed|postponed)|still undelivered|temporary failure report|we will (?:continue|keep)|will continue to (?:try|attempt)|is delayed for more|kept in the queue"
+    r"warning message only|this is (?:just|only) a warning|not yet been delivered"
+    r"|delivery attempts will (?:be )?continue|attempts will continue|(?:will|to) be retried"
+    r"|will keep trying"
+    r"|has been (?:delayed|postponed)|still undelivered|temporary failure report|we will (?:continue|keep)"
+    r"|will continue to (?:try|attempt)|is delayed for more|kept in the queue"
     r"|will be attempted again|continue to be made|再送を(?:試み|続け|行い)|配信が遅れ|verzögert|retardé|se seguirá intentando"
 )
-_WAITING_SUBJECT = re.compile(r"\b(?:delayed|delay|warning|still being retried|not yet delivered|verzögert|遅延)\b", re.IGNORECASE)
+_WAITING_SUBJECT = re.compile(
+    r"\b(?:delayed|delay|warning|still being retried|not yet delivered|verzögert|遅延)\b", re.IGNORECASE
+)
 
 
 def read(mail: ParsedMail, notice: Notice) -> list[Failure]:
     """One failure for each recipient that the notice names; [] when the mail does not look like a notice."""
     signs = signs_of(mail, notice)
+    attached = report.read_attached(mail) if signs.machine else None
+    if attached is not None:
+        return [failure for failure in attached if failure.failed]
     if not signs.notice:
         return []
     named = _recipients(mail, notice, signs)
@@ -69,7 +94,9 @@ def diagnostic(notice: Notice, recipient: str = "") -> str:
     replies = [line.strip() for line in block if _REPLIED.search(line)]
     told = replies or [line.strip() for line in block if line.strip()]
     if not told:
-        told = [line.strip() for line in notice.lines if _REPLIED.search(line)] or [line.strip() for line in notice.lines if line.strip()]
+        told = [line.strip() for line in notice.lines if _REPLIED.search(line)] or [
+            line.strip() for line in notice.lines if line.strip()
+        ]
     return " ".join(told)[:1_000]
 
 
@@ -95,9 +122,13 @@ def _is_waiting(mail: ParsedMail, notice: Notice) -> bool:
     flat = notice.flat
     if _WAITING.search(flat):
         return "failed permanently" not in flat and "permanent error" not in flat
-    if _WAITING_SUBJECT.search(mail.subject) is None or "permanent" in flat or "failed" in flat:
+    if _WAITING_SUBJECT.search(mail.subject[:SUBJECT_LIMIT]) is None or "permanent" in flat or "failed" in flat:
         return False
-    return permanent_by(status_in(flat)) is not True and reason_of(flat) not in ("userunknown", "hostunknown", "hasmoved")
+    return permanent_by(status_in(flat)) is not True and reason_of(flat) not in (
+        "userunknown",
+        "hostunknown",
+        "hasmoved",
+    )
 
 
 def _block(notice: Notice, recipient: str) -> list[str]:
@@ -121,10 +152,10 @@ def _recipients(mail: ParsedMail, notice: Notice, signs: Signs) -> list[str]:
     head = returned.head_of(mail, notice)
     not_these = _lower(returned.senders(head)) | {one.address.lower() for one in mail.from_}
     ours = {one.address.lower() for one in mail.to + mail.cc}
-    failed = addresses(mail.header("X-Failed-Recipients"))
+    failed = addresses(mail.header("X-Failed-Recipients")[:TEXT_LIMIT])[:RECIPIENTS_LIMIT]
     if failed:
         return failed
-    for found in (_named(notice), _leading(notice), _told(notice), addresses(mail.subject)):
+    for found in (_named(notice), _leading(notice), _told(notice), addresses(mail.subject[:SUBJECT_LIMIT])):
         kept = [one for one in found if one.lower() not in not_these]
         kept = [one for one in kept if one.lower() not in ours] or kept
         if kept:
@@ -171,6 +202,3 @@ def _told(notice: Notice) -> list[str]:
 
 def _lower(found: list[str]) -> set[str]:
     return {one.lower() for one in found}
-
-
-__all__ = ["PARTS_LIMIT", "diagnostic", "read"]
