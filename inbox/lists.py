@@ -296,19 +296,19 @@ def _keys(mailboxes: int, owner: str, tagged: str, waiting: bool | None, beyond:
     arms = [_arm(n, owner, tagged, waiting, beyond, back).subquery() for n in range(mailboxes)]
     if len(arms) == 1:
         (arm,) = arms
-        merged = select(arm.c.id, arm.c.key)
+        merged = select(arm.c.id, arm.c.place)
     else:
-        every = union_all(*(select(arm.c.id, arm.c.key) for arm in arms)).subquery()
-        merged, arm = select(every.c.id, every.c.key), every  # type: ignore[assignment]
+        every = union_all(*(select(arm.c.id, arm.c.place) for arm in arms)).subquery()
+        merged, arm = select(every.c.id, every.c.place), every  # type: ignore[assignment]
     downwards = (waiting is None) != back
-    sorting = (arm.c.key.desc(), arm.c.id.desc()) if downwards else (arm.c.key, arm.c.id)
+    sorting = (arm.c.place.desc(), arm.c.id.desc()) if downwards else (arm.c.place, arm.c.id)
     return merged.order_by(*(sorting if waiting is not False else sorting[1:])).limit(bindparam("limit", type_=_INT))
 
 
 def _arm(n: int, owner: str, tagged: str, waiting: bool | None, beyond: bool, back: bool) -> Select[Any]:
     c = aliased(Conversation)
     key = c.activity_at if waiting is None else c.waiting_since
-    arm = select(c.id.label("id"), key.label("key")).where(
+    arm = select(c.id.label("id"), key.label("place")).where(
         c.mailbox_id == bindparam(f"mailbox{n}"), c.status == bindparam("status")
     )
     if owner == "one":
