@@ -207,7 +207,10 @@ class _Reader:
         disposition, params = headers.parameters(written, limits=self.limits) if written else ("", {})
         if disposition not in ("", "inline", "attachment"):
             disposition = "attachment"  # RFC 2183 §2.8
-        name = params.get("filename") or params.get("name") or head.params.get("name") or head.params.get("filename")
+        name = params.get("filename") or params.get("name")
+        also = head.params.get("name") or head.params.get("filename")
+        if not name or ("?" in name and also and "?" not in also):  # a sender's charset lacked the characters
+            name = also
         if name:
             name = " ".join(name.splitlines()).strip()
         elif head.content_type == "message/rfc822":

@@ -1,0 +1,5 @@
+"""Runs the command line: `python -m inbox`."""
+
+from inbox.cli import main
+
+main(prog_name="python -m inbox")

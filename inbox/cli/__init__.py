@@ -1,0 +1,38 @@
+"""The operator's command line: `python -m inbox COMMAND`. Each command is a module of its own, imported when it is called."""
+
+from __future__ import annotations
+
+import importlib
+
+import click
+
+# Command, the module under inbox.cli that holds it (an attribute `command`), and its line in `--help`.
+COMMANDS = {
+    "explain": ("explain", "Say what is understood of mails, one JSON object each."),
+}
+
+
+class Commands(click.Group):
+    """A group that imports a command's module only when the command runs, so that each starts fast."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """All names, in the order of COMMANDS."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command, its module imported now; None when there is no such command."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"inbox.cli.{COMMANDS[cmd_name][0]}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Lists the commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """Madoguchi: the shared inbox's command line."""
