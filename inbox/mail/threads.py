@@ -14,6 +14,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import pairwise
 
 from inbox.mail.facts import ParsedMail
 
@@ -27,10 +28,10 @@ OPEN_RECENT = timedelta(days=180)  # and an open one so long
 
 _PREFIX = re.compile(
     r"""\s*(?:
-        (?:re|ref|fwd?|fw|aw|wg|sv|vs|vb|antw|antwort|doorst|tr|rv|res|enc|rif|r|i|odp|pd|ynt|ilt|ha|bls|trs
+        (?:re|fwd?|aw|wg|sv|vs|vb|antw|antwort|doorst|tr|rv|res|enc|rif|r|i|odp|pd|ynt|ilt|ha|bls|trs
           |vá|továbbítás|atb|fs|sl|tl|re-?enviad[oa]|reenv
-          |hv|va|vl|ant|σχετ|απ|πρθ|отв|ответ|пересл|на|ha|回复|回覆|答复|答覆|转发|轉寄|轉發|転送|返信|회신|답장|전달|fyi)
-        \s*(?:\[\d{1,4}\]|\(\d{1,4}\)|\^\d{1,4}|\d{1,3})?\s*[:：;]
+          |hv|va|vl|ant|σχετ|απ|πρθ|отв|ответ|пересл|回复|回覆|答复|答覆|转发|轉寄|轉發|転送|返信|회신|답장|전달)
+        \s*(?:\[\d{1,4}\]|\(\d{1,4}\)|\^\d{1,4}|\d{1,3})?\s*[:：]
       | (?:転送|返信|回复|转发)[】\]]?\s
     )\s*""",
     re.IGNORECASE | re.VERBOSE,
@@ -47,7 +48,7 @@ _SAFE_TOKEN = re.compile(r"^[0-9A-Za-z_-]{1,24}$")
 
 
 def key(message_id: str) -> str:
-    """The fixed key of a Message-ID: 32 hexadecimal digits. Brackets, folding and needless quotes make no difference."""
+    """The fixed key of a Message-ID: 32 hexadecimal digits. Brackets, folding, needless quotes make no difference."""
     return hashlib.sha256(_normal(message_id).encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
@@ -76,8 +77,8 @@ def is_copy(mail: ParsedMail, other: ParsedMail) -> bool:
 
 
 def keys(mail: ParsedMail) -> tuple[str, ...]:
-    """Keys of the mails that `mail` names, the most trustworthy first: In-Reply-To, then References from the last to the
-    first. At most `LAST_REFERENCES` + `FIRST_REFERENCES` of the latter; its own id is left out."""
+    """Keys of the mails that `mail` names, the most trustworthy first: In-Reply-To, then References from the last to
+    the first. At most `LAST_REFERENCES` + `FIRST_REFERENCES` of the latter; its own id is left out."""
     references = mail.references
     if len(references) > LAST_REFERENCES + FIRST_REFERENCES:
         references = references[:FIRST_REFERENCES] + references[-LAST_REFERENCES:]
@@ -115,7 +116,7 @@ class _Links:
 
     def hang(self, own: str, chain: tuple[str, ...]) -> None:
         """Links the mails of a chain (root first), and `own` under its last one whatever was said of it before."""
-        for parent, child in zip(chain, chain[1:], strict=False):
+        for parent, child in pairwise(chain):
             if child not in self._parents:
                 self._link(parent, child)
         if chain:
@@ -195,8 +196,8 @@ def _is_near(candidate: Candidate, now: datetime) -> bool:
 
 
 def new_message_id(secret: bytes, conversation_id: int, message_token: str, domain: str) -> str:
-    """A Message-ID (with brackets, at most `OWN_ID_LIMIT` characters) that says which conversation it belongs to, signed
-    so that nobody else can write one. `message_token` makes it unique; `domain` is the mailbox's own.
+    """A Message-ID (with brackets, at most `OWN_ID_LIMIT` characters) that says which conversation it belongs to,
+    signed so that nobody else can write one. `message_token` makes it unique; `domain` is the mailbox's own.
 
     Raises ValueError for a negative conversation id, an empty token or domain."""
     if conversation_id < 0 or not message_token or not domain.strip("."):

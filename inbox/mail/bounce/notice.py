@@ -51,7 +51,7 @@ _SILENT = re.compile(r"<(style|script|title)\b[^<>]{0,500}>[^<]{0,20000}</\1\s*>
 
 @dataclass(frozen=True)
 class Notice:
-    """`lines` are the server's words; `returned` what follows them of the mail that comes back ("" when nothing does)."""
+    """`lines` are the server's words; `returned` what follows of the mail that comes back ("" for none)."""
 
     lines: tuple[str, ...]
     returned: str
@@ -74,7 +74,7 @@ def notice_of(mail: ParsedMail) -> Notice:
 
 def split(text: str) -> Notice:
     lines = [line[:LINE_LIMIT] for line in text[:TEXT_LIMIT].splitlines()]
-    for number, line in enumerate(lines):
+    for number in range(len(lines)):
         if number >= LINES_LIMIT or _begins_returned(lines, number):
             return Notice(tuple(lines[:number]), "\n".join(lines[number:]))
     return Notice(tuple(lines), "")

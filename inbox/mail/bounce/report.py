@@ -1,4 +1,4 @@
-"""Reads delivery reports (RFC 3464), also where their part is mislabelled, stands in plain text or is the whole mail."""
+"""Reads delivery reports (RFC 3464), also mislabelled ones, those in plain text and those that are the whole mail."""
 
 from __future__ import annotations
 
@@ -15,7 +15,17 @@ RECIPIENTS_LIMIT = 200  # groups of a report that are read
 
 _FIELD = re.compile(r"^([A-Za-z][A-Za-z0-9-]{1,40})[ \t]?:(.*)$")
 _PER_RECIPIENT = frozenset(
-    "original-recipient final-recipient action status remote-mta diagnostic-code last-attempt-date final-log-id will-retry-until".split()
+    (
+        "original-recipient",
+        "final-recipient",
+        "action",
+        "status",
+        "remote-mta",
+        "diagnostic-code",
+        "last-attempt-date",
+        "final-log-id",
+        "will-retry-until",
+    )
 )
 _NOT_FAILED = ("delivered", "relayed", "expanded")
 
@@ -42,8 +52,8 @@ def read(mail: ParsedMail) -> list[Failure] | None:
 
 
 def read_attached(mail: ParsedMail) -> list[Failure] | None:
-    """The same from a report inside an attached message: some gateways wrap their mails so. Only for mails that machines
-    wrote: people attach reports to ask about them."""
+    """The same from a report inside an attached message: some gateways wrap their mails so. Only for mails that
+    machines wrote: people attach reports to ask about them."""
     for part in mail.parts[:PARTS_LIMIT]:
         if part.content_type == "message/rfc822" and _has_fields(part):
             groups = [group for group in groups_of(text_of(part)) if _is_recipient(group)]
@@ -53,7 +63,7 @@ def read_attached(mail: ParsedMail) -> list[Failure] | None:
 
 
 def _candidates(mail: ParsedMail) -> Iterator[str]:
-    """Texts that may be a report: the labelled parts first, then other parts of a report, then plain text that has its fields."""
+    """Texts that may be a report: the labelled parts first, then other parts that have its fields."""
     parts = mail.parts[:PARTS_LIMIT]
     yield from (text_of(part) for part in parts if part.content_type in REPORT_TYPES)
     yield from (text_of(part) for part in parts if _may_report(part))

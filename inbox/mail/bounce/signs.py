@@ -39,7 +39,8 @@ _SUBJECT = re.compile(
     r"|automatically rejected mail|postfix smtp server: errors|notification d'[ée]tat|non remis|échec de"
     r"|delivery incomplete|address not found|message blocked|message rejected"
     r"|no se (?:puede|pudo) entregar|devoluci[óo]n|mancato recapito|impossibile recapitare"
-    r"|não (?:foi )?(?:entregue|possível)|onbestelbaar|配信(?:不能|エラー|できません)|配送(?:不能|エラー|失敗)|送信(?:エラー|できません"
+    r"|não (?:foi )?(?:entregue|possível)|onbestelbaar|配信(?:不能|エラー|できません)"
+    r"|配送(?:不能|エラー|失敗)|送信(?:エラー|できません"
     r"|失敗)"
     r"|.{0,20}(?:配信|送信|配送)できません|メールサーバ.{0,10}エラー|エラーメール|系统退信|退信|无法(?:投递|送达)|無法(?:投遞|傳送)"
     r"|ваше сообщение не доставлено|недоставленное|не доставлено"
@@ -85,7 +86,7 @@ _REPLIED = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Signs:
-    """`notice`: enough points to a server's notice to look for recipients; `certain`: it is one even when it names none."""
+    """`notice`: enough tells of a notice to look for recipients; `certain`: it is one even if it names none."""
 
     notice: bool
     certain: bool

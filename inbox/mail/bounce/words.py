@@ -28,7 +28,7 @@ _NAMED = re.compile(
     )\s?:""",
     re.IGNORECASE | re.VERBOSE,
 )
-# A line that begins with an address: "<a@b>:", "  * a@b", "> a@b", "a@b on Thu, 29 Apr", "a@b ... unknown host", "(expanded from: <a@b>)"
+# A line that begins with an address: "<a@b>:", "  * a@b", "> a@b", "a@b on Thu, 29 Apr", "a@b ... unknown host"
 _LEADS = re.compile(
     r"^[\s*>|•・-]{0,24}[<\"'(\[]{0,2}(?:mailto:"
     r"|smtp:)?[^\s<>\"'()\[\]:;,]{1,64}@[^\s<>\"'()\[\]:;,]{1,255}[>\"')\]]{0,2}\s*(?:$|[:;,.(<-]|\.\.\."
@@ -43,7 +43,7 @@ _LEADS_ALONE = re.compile(
 )
 _FROM_LIST = re.compile(r"^\s*\(?(?:expanded|generated) from:?\s", re.IGNORECASE)
 _DIRECTORY = re.compile(r"c=[^;]{0,40};.{0,200}(?:smtp|rfc822)=([^;\s]{1,64}@[^;\s]{1,255})", re.IGNORECASE)
-# A sentence that names the address: "Could not be delivered to: <a@b>", "there was an error delivering your mail to <a@b>"
+# A sentence that names the address: "Could not be delivered to: <a@b>", "error delivering your mail to <a@b>"
 _SENTENCE = re.compile(
     r"(?:un)?deliver|not reach|reach|addressed to|rejected|unavailable|unknown|mailbox|quota|postponed"
     r"|failed|user|account|no such|recipient|mailing list|duplicated"
@@ -67,7 +67,8 @@ _WAITING = re.compile(
     r"|will keep trying"
     r"|has been (?:delayed|postponed)|still undelivered|temporary failure report|we will (?:continue|keep)"
     r"|will continue to (?:try|attempt)|is delayed for more|kept in the queue"
-    r"|will be attempted again|continue to be made|再送を(?:試み|続け|行い)|配信が遅れ|verzögert|retardé|se seguirá intentando"
+    r"|will be attempted again|continue to be made"
+    r"|再送を(?:試み|続け|行い)|配信が遅れ|verzögert|retardé|se seguirá intentando"
 )
 _WAITING_SUBJECT = re.compile(
     r"\b(?:delayed|delay|warning|still being retried|not yet delivered|verzögert|遅延)\b", re.IGNORECASE
@@ -89,7 +90,7 @@ def read(mail: ParsedMail, notice: Notice) -> list[Failure]:
 
 
 def diagnostic(notice: Notice, recipient: str = "") -> str:
-    """The lines that tell why: those after the recipient's own, else those with a server's reply, else the first words."""
+    """The lines that tell why: those after the recipient's own, else those with a reply, else the first words."""
     block = _block(notice, recipient)
     replies = [line.strip() for line in block if _REPLIED.search(line)]
     told = replies or [line.strip() for line in block if line.strip()]
@@ -181,7 +182,7 @@ def _leading(notice: Notice) -> list[str]:
     for line in notice.lines:
         if "@" not in line or _ASIDE.search(line):
             continue
-        if _LEADS_ALONE.match(line) or _LEADS.match(line) and _REPLIED.search(line):
+        if _LEADS_ALONE.match(line) or (_LEADS.match(line) and _REPLIED.search(line)):
             found += addresses(line)[:1]
         elif _FROM_LIST.match(line):
             found += addresses(line)[:1]  # the address that was written to, before an alias turned it into another
