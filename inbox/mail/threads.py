@@ -223,6 +223,11 @@ def read_own_id(secret: bytes, message_id: str) -> int | None:
     return int(match.group(1), 36)
 
 
+def looks_like_ours(message_id: str) -> bool:
+    """Whether a Message-ID has the form of ours, signed or not: unsigned it is a forgery and must join nothing."""
+    return _OWN_ID.match(_normal(message_id).rpartition("@")[0]) is not None
+
+
 def _signature(secret: bytes, told: str) -> str:
     """16 bytes of HMAC-SHA256, in characters that survive a change of case in nobody's hands (base32, lower)."""
     digest = hmac.new(secret, _OWN_ID_PURPOSE + told.encode(), hashlib.sha256).digest()[:16]
