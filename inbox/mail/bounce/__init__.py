@@ -34,7 +34,9 @@ def read(mail: ParsedMail) -> Bounce | None:
     if feedback(mail) is not None:
         return None
     notice = notice_of(mail)
-    told = notification.read(notice) or report.read(mail)
+    told = notification.read(notice)
+    if told is None:
+        told = report.read(mail)
     failures = words.read(mail, notice) if told is None else [failure for failure in told if failure.failed]
     return _bounce(mail, notice, failures) if failures else None
 

@@ -12,6 +12,7 @@ from inbox.mail.facts import ParsedMail, Part
 
 TEXT_LIMIT = 64_000  # characters of a text that are looked at
 LINE_LIMIT = 1_000  # characters of a line
+CUT_LIMIT = 160  # characters of a line that says "the original message follows"
 LINES_LIMIT = 600  # lines of a notice
 PARTS_LIMIT = 20  # parts of a mail that are looked at
 
@@ -19,7 +20,7 @@ REPORT_TYPES = ("message/delivery-status", "message/global-delivery-status")
 
 # "--- Below this line is a copy of the message.", "-------- Returned Mail --------", "Original message follows." ...
 _CUT = re.compile(
-    r"""^[\s>|*=_-]*\s*(?:
+    r"""^(?:
         .{0,30}\bbelow\b.{0,30}\b(?:copy|original|returned|unsent)\b
       | .{0,40}\b(?:copy|header|headers|part|text|lines)\b.{0,30}\bof\b.{0,12}\b(?:your|the
         |original)\b.{0,20}\b(?:message|mail|e-mail)\b
@@ -42,6 +43,7 @@ _CUT = re.compile(
     )[^@]{0,60}$""",
     re.IGNORECASE | re.VERBOSE,
 )
+_FRAME = " >|*=_-~+#[]"  # what servers draw around such a line
 # Names of fields that only a mail's own head has; "To:" or "Subject:" also stand in the words of a notice.
 _TRACE = re.compile(r"^[>\s]{0,8}(?:received|return-path|dkim-signature|x-[a-z0-9-]{2,40}|arc-seal)\s?:", re.IGNORECASE)
 _TAG = re.compile(r"<[^<>]{0,2000}>")
@@ -84,12 +86,8 @@ def _begins_returned(lines: list[str], number: int) -> bool:
     line = lines[number]
     if _TRACE.match(line) and not line.lower().lstrip("> ").startswith("x-failed"):
         return True
-    return (
-        number > 0
-        and len(line) < 160
-        and _CUT.match(line) is not None
-        and any(words.strip() for words in lines[:number])
-    )
+    bare = " ".join(line.split()).strip(_FRAME) if 0 < number and len(line) < CUT_LIMIT else ""
+    return bool(bare) and _CUT.match(bare) is not None and any(words.strip() for words in lines[:number])
 
 
 def _is_words(part: Part) -> bool:
