@@ -1,0 +1,98 @@
+"""One tokeniser for SQLite FTS5 and PostgreSQL: words of alphabetic scripts, overlapping pairs of characters for Chinese, Japanese, Korean.
+
+"鯖缶詰" is stored as 鯖缶 缶詰 詰, so that two characters find what a dictionary would not know. Both sides are folded alike:
+full and half width, upper and lower case, hiragana and katakana, small kana, long vowels and the many dashes.
+Queries are only ever built from such tokens, so nothing that a person types can be syntax.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator
+
+MAX_TERMS = 40  # of one query; the rest is not searched for
+MAX_WORD = 60  # characters of one word; longer ones (base64, tracking codes) are indexed by their beginning
+CHUNK = 8000  # characters; PostgreSQL keeps positions of a tsvector only up to 16,383
+OVERLAP = 20
+
+_CJK = "\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uac00-\ud7af\u1100-\u11ff\U00020000-\U0003134f"
+_RUN = re.compile(rf"([{_CJK}]+)|([^\W_{_CJK}]+)")
+_SMALL = "ぁぃぅぇぉっゃゅょゎゕゖ"
+_LARGE = "あいうえおつやゆよわかけ"
+_DASHES = "‐‑‒–—―−─━－~〜～"
+_KANA = {code: code - 0x60 for code in range(0x30A1, 0x30F7)} | {0x30FD: 0x309D, 0x30FE: 0x309E}
+_FOLDED = _KANA | {ord(small): ord(large) for small, large in zip(_SMALL, _LARGE, strict=True)}
+_FOLDED |= {ord(small) + 0x60: ord(large) for small, large in zip(_SMALL, _LARGE, strict=True)}
+_DASH_AFTER_KANA = re.compile(rf"(?<=[\u3041-\u30ff])[-{_DASHES}](?=[\u3041-\u30ff]|\W|$)")
+# The long vowel and the middle dot may be written or not (サーバー, サーバ; ユーザー・ガイド): neither is kept.
+_DROPPED = re.compile("[ー・゛゜]")
+_ACCENT = re.compile("[\u0300-\u036f]")
+
+
+def folded(text: str) -> str:
+    """Text as it is compared: NFKC, lower case, hiragana for katakana, large kana for small, no long vowels, no accents on Latin."""
+    text = unicodedata.normalize("NFKC", text.replace("\0", " ")).casefold()
+    text = _DROPPED.sub("", _DASH_AFTER_KANA.sub("ー", text)).translate(_FOLDED)
+    if not text.isascii():
+        text = _without_accents(text)
+    return text
+
+
+def _without_accents(text: str) -> str:
+    """Latin letters without accents; voiced kana stay (が is another letter than か)."""
+    if not any("\u00c0" <= char <= "\u024f" or "\u1e00" <= char <= "\u1eff" or "\u0300" <= char <= "\u036f" for char in text):
+        return text
+    return unicodedata.normalize("NFC", _ACCENT.sub("", unicodedata.normalize("NFD", text)))
+
+
+def index_words(text: str) -> str:
+    """The tokens of a text, separated by spaces, for the index."""
+    out: list[str] = []
+    for cjk, word in _RUN.findall(folded(text)):
+        if cjk:  # the last character stands alone, so that a prefix search for one character finds it
+            out.extend(cjk[at : at + 2] for at in range(len(cjk)))
+        else:
+            out.append(word[:MAX_WORD])
+    return " ".join(out)
+
+
+def chunks(text: str, *, size: int = CHUNK, overlap: int = OVERLAP) -> Iterator[str]:
+    """The text in pieces of `size` characters that share `overlap` characters, so that no word is lost at a seam."""
+    step = size - overlap
+    for start in range(0, max(1, len(text) - overlap), step):
+        yield text[start : start + size]
+
+
+def fts5_query(query: str) -> str:
+    """An FTS5 MATCH expression for what a person typed: all terms, words by their beginning; "" if there is nothing to search."""
+    parts = []
+    for cjk, word in _terms(query):
+        if word:
+            parts.append(f'"{word}"*')
+        elif len(cjk) == 1:
+            parts.append(f'"{cjk}"*')
+        else:
+            parts.append('"' + " ".join(_pairs(cjk)) + '"')
+    return " AND ".join(parts)
+
+
+def ts_query(query: str) -> str:
+    """The same as text to cast to PostgreSQL's tsquery; "" if there is nothing to search."""
+    parts = []
+    for cjk, word in _terms(query):
+        if word or len(cjk) == 1:
+            parts.append(f"'{word or cjk}':*")
+        else:
+            parts.append("(" + " <-> ".join(f"'{pair}'" for pair in _pairs(cjk)) + ")")
+    return " & ".join(parts)
+
+
+def _terms(query: str) -> list[tuple[str, str]]:
+    """The runs of the query as (cjk, word), one of them "", without repeats."""
+    found = [(cjk[:MAX_WORD], word[:MAX_WORD]) for cjk, word in _RUN.findall(folded(query[:2000]))]
+    return list(dict.fromkeys(found))[:MAX_TERMS]
+
+
+def _pairs(cjk: str) -> list[str]:
+    return [cjk[at : at + 2] for at in range(len(cjk) - 1)]
