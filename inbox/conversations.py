@@ -6,6 +6,10 @@ Callers commit. The version is raised by every public message, in or out, and by
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -81,7 +85,8 @@ def start(
         version=0,
     )
     session.add(conversation)
-    session.flush()
+    if _together(session) is None:
+        session.flush()
     _count(session, {(mailbox_id, status, owner_id or 0): 1})
     return conversation
 
@@ -93,22 +98,35 @@ def record(
     *,
     now: datetime,
     actor_id: int | None = None,
+    message: Message | None = None,
     **about: Any,
 ) -> None:
-    """Writes one history event and lets open screens know after the commit."""
+    """Writes one history event and lets open screens know after the commit. `message` goes in as `message_id`."""
     assert kind in EVENTS, kind
-    session.execute(
-        insert(Event),
-        {
-            "conversation_id": conversation.id,
-            "mailbox_id": conversation.mailbox_id,
-            "at": now,
-            "actor_id": actor_id,
-            "kind": kind,
-            "about": about,
-        },
-    )
+    written = _Written(conversation, kind, at=now, actor_id=actor_id, message=message, about=about)
+    gathered = _together(session)
+    if gathered is None:
+        session.execute(insert(Event), written.row())
+    else:
+        gathered.events.append(written)
     ring.screens(session)
+
+
+@contextmanager
+def together(session: Session) -> Iterator[None]:
+    """All verbs inside write their rows, counters and events in a few statements at the end: for mails by the dozen.
+
+    New rows have no id before the end; hand over the message itself where an event is to name it.
+    """
+    gathered = session.info["together"] = _Together()
+    try:
+        yield
+    finally:
+        del session.info["together"]
+    session.flush()
+    if gathered.events:
+        session.execute(insert(Event), [event.row() for event in gathered.events])
+    _count(session, {which: change for which, change in gathered.counts.items() if change})
 
 
 def raise_version(session: Session, conversation_id: int, seen: int) -> bool:
@@ -141,7 +159,7 @@ def receive(session: Session, conversation: Conversation, message: Message, *, n
         if conversation.waiting_since is None:
             conversation.waiting_since = message.at
         place(session, conversation, status="open")
-    record(session, conversation, "received", now=now, message_id=message.id, mail_kind=message.kind)
+    record(session, conversation, "received", now=now, message=message, mail_kind=message.kind)
 
 
 def answered(session: Session, conversation: Conversation, *, status: str | None) -> None:
@@ -306,7 +324,46 @@ def claim_of(session: Session, conversation_id: int, *, now: datetime) -> Claim 
     return session.scalar(select(Claim).where(Claim.conversation_id == conversation_id, Claim.until > now))
 
 
+@dataclass(frozen=True)
+class _Written:
+    """An event whose conversation and message may not have their ids yet."""
+
+    conversation: Conversation
+    kind: str
+    at: datetime
+    actor_id: int | None
+    message: Message | None
+    about: dict[str, Any]
+
+    def row(self) -> dict[str, Any]:
+        named = {} if self.message is None else {"message_id": self.message.id}
+        return {
+            "conversation_id": self.conversation.id,
+            "mailbox_id": self.conversation.mailbox_id,
+            "at": self.at,
+            "actor_id": self.actor_id,
+            "kind": self.kind,
+            "about": named | self.about,
+        }
+
+
+@dataclass
+class _Together:
+    events: list[_Written] = field(default_factory=list)
+    counts: Counter[tuple[int, str, int]] = field(default_factory=Counter)
+
+
+def _together(session: Session) -> _Together | None:
+    found: _Together | None = session.info.get("together")
+    return found
+
+
 def _count(session: Session, changes: dict[tuple[int, str, int], int]) -> None:
+    gathered = _together(session)
+    if gathered is not None:
+        for which, change in changes.items():
+            gathered.counts[which] += change
+        return
     for (mailbox_id, status, owner_id), change in sorted(changes.items()):  # one order everywhere: no deadlock
         _upsert(
             session,
