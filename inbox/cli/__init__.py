@@ -8,7 +8,9 @@ import click
 
 # Command, the module under inbox.cli that holds it (an attribute `command`), and its line in `--help`.
 COMMANDS = {
+    "run": ("run", "Start everything and keep it up until Ctrl-C."),
     "explain": ("explain", "Say what is understood of mails, one JSON object each."),
+    "demo": ("demo", "Be a customer of the demo mailbox: send a mail, read the answer."),
 }
 
 
