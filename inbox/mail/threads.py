@@ -202,9 +202,7 @@ def new_message_id(secret: bytes, conversation_id: int, message_token: str, doma
     Raises ValueError for a negative conversation id, an empty token or domain."""
     if conversation_id < 0 or not message_token or not domain.strip("."):
         raise ValueError("a conversation id of 0 or more, a token and a domain are needed")
-    token = (
-        message_token if _SAFE_TOKEN.match(message_token) else hashlib.sha256(message_token.encode()).hexdigest()[:24]
-    )
+    token = message_token if _SAFE_TOKEN.match(message_token) else _shortened(message_token)
     told = f"{_base36(conversation_id)}.{token}"
     local = f"m.{told}.{_signature(secret, told)}"
     return f"<{local}@{_short_domain(domain, OWN_ID_LIMIT - len(local) - 3)}>"
@@ -228,8 +226,12 @@ def looks_like_ours(message_id: str) -> bool:
     return _OWN_ID.match(_normal(message_id).rpartition("@")[0]) is not None
 
 
+def _shortened(token: str) -> str:
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()[:24]
+
+
 def _signature(secret: bytes, told: str) -> str:
-    """16 bytes of HMAC-SHA256, in characters that survive a change of case in nobody's hands (base32, lower)."""
+    """16 bytes of HMAC-SHA256 in 26 characters that need no quoting (base32 in lower case)."""
     digest = hmac.new(secret, _OWN_ID_PURPOSE + told.encode(), hashlib.sha256).digest()[:16]
     return base64.b32encode(digest).decode().rstrip("=").lower()
 

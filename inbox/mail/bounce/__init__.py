@@ -16,7 +16,7 @@ from __future__ import annotations
 from inbox.mail.bounce import notification, report, words
 from inbox.mail.bounce.complaint import Complaint, feedback
 from inbox.mail.bounce.notice import Notice, notice_of
-from inbox.mail.bounce.reasons import reason_of
+from inbox.mail.bounce.reasons import reason_of, status_in
 from inbox.mail.bounce.returned import original_id
 from inbox.mail.facts import Bounce, ParsedMail
 
@@ -45,12 +45,19 @@ def _bounce(mail: ParsedMail, notice: Notice, failures: list[report.Failure]) ->
     """One answer from the failures of all recipients: the worst one speaks for the mail."""
     worst = max(failures, key=lambda failure: (failure.permanent is True, failure.permanent is False))
     recipients = tuple(dict.fromkeys(failure.recipient for failure in failures if failure.recipient))
-    diagnostic = worst.diagnostic or words.diagnostic(notice)
+    diagnostic = worst.diagnostic or words.diagnostic(notice, worst.recipient)
+    status = _finer(worst.status, diagnostic)
     return Bounce(
         recipients=recipients,
         permanent=worst.permanent,
-        status=worst.status,
-        reason=worst.reason or reason_of(diagnostic, status=worst.status),
+        status=status,
+        reason=(worst.diagnostic and worst.reason) or reason_of(diagnostic, status=status),
         diagnostic=diagnostic[:DIAGNOSTIC_LIMIT],
         original_message_id=original_id(mail, notice),
     )
+
+
+def _finer(status: str, diagnostic: str) -> str:
+    """5.0.0 says nothing: a code of the same class in the server's words says more."""
+    told = status_in(diagnostic) if status in ("", "4.0.0", "5.0.0") else ""
+    return told if told and told[0] == (status or told)[0] else status

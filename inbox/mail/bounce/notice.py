@@ -86,7 +86,7 @@ def _begins_returned(lines: list[str], number: int) -> bool:
     line = lines[number]
     if _TRACE.match(line) and not line.lower().lstrip("> ").startswith("x-failed"):
         return True
-    bare = " ".join(line.split()).strip(_FRAME) if 0 < number and len(line) < CUT_LIMIT else ""
+    bare = " ".join(line.split()).strip(_FRAME) if number > 0 and len(line) < CUT_LIMIT else ""
     return bool(bare) and _CUT.match(bare) is not None and any(words.strip() for words in lines[:number])
 
 

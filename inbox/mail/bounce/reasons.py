@@ -37,7 +37,7 @@ _WORDS = tuple(
         ),
         (
             "mesgtoobig",
-            r"(?:message|mail|e-mail|size)[^.;]{0,30}(?:too (?:big|large)|exceeds?[^.;]{0,30}(?:size|limit"
+            r"\b(?:message|mail|e-mail|size)\b[^.;]{0,30}(?:too (?:big|large)|exceeds?[^.;]{0,30}(?:size|limit"
             r"|maximum))|size limit exceeded|(?:message|mail) (?:size|length) (?:exceeds?|limit|is (?:over|too))"
             r"|exceeds? (?:the )?(?:maximum|max|fixed maximum|allowed) (?:message )?size|(?:header"
             r"|body)s? too large\b.{0,20}byte",
@@ -120,7 +120,7 @@ _WORDS = tuple(
             r"|person|name|userid|addressee)|no mailbox here|user not (?:known|found)|not (?:listed in"
             r"|in the) (?:the )?(?:domino |public )?(?:name|directory|address)|doesn't have a .{1,80} account"
             r"|no valid recipients?|(?:is )?not (?:an? )?(?:\S+ )?(?:e-?mail )?users?\b|destinataire invalide"
-            r"|no (?:such|matches)|recipientnotfound|宛先|あて先(?:が|メールアドレスが)"
+            r"|no matches|recipientnotfound|宛先|あて先(?:が|メールアドレスが)"
             r"|見つかりません|存在しません|ディレクトリ|用户不存在|收件人",
         ),
         (
@@ -241,13 +241,14 @@ _BY_STATUS = {
     "7.27": "notaccept",
     "7.28": "speeding",
 }
-_SURE_STATUS = ("1.1", "1.6", "1.10", "2.2", "3.4", "7.13", "7.25", "7.26")  # codes that servers use for nothing else
+
+_SURE = ("1.6", "2.2", "3.4", "7.13", "7.25", "7.26")  # codes that servers use for nothing else
 
 
 def reason_of(diagnostic: str, *, status: str = "") -> str:
     """A short code for the cause, "" when nothing is told."""
     subject = status.partition(".")[2]
-    if subject in ("2.2", "3.4", "1.6", "7.13", "7.26", "7.25"):
+    if subject in _SURE:
         return _BY_STATUS[subject]
     words = " ".join(diagnostic[:WORDS_LIMIT].split())
     for reason, pattern in _WORDS:
