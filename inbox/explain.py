@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from inbox.mail import safe_html, threads
-from inbox.mail.facts import Address, Bounce, ParsedMail, Part, Understanding
+from inbox.mail.facts import Address, Bounce, Kind, ParsedMail, Part, Understanding
 from inbox.mail.parse import TooComplex, parse
 from inbox.mail.understand import understand
 
@@ -59,10 +59,8 @@ def _for_threads(raw: bytes) -> ParsedMail:
 
 def quarantined(cause: str, *, conversation: int = 1) -> Explanation:
     """The explanation of a mail that cannot be parsed."""
-    empty = _facts(ParsedMail(), with_data=False)
-    return {
-        **empty, "safe_html": "", "new_text": "", "kind": "person", "bounce": None, "quarantine": cause, "conversation": conversation
-    }  # fmt: skip
+    understood = Understanding(ParsedMail(), Kind.PERSON, bounce=None, new_text="", quoted_at=None, snippet="")
+    return {**_explanation(understood, conversation=conversation, with_data=False), "quarantine": cause}
 
 
 def _explanation(found: Understanding, *, conversation: int, with_data: bool) -> Explanation:
@@ -102,7 +100,12 @@ def _people(addresses: tuple[Address, ...]) -> list[dict[str, str]]:
 
 
 def _attachment(part: Part, *, with_data: bool) -> Explanation:
-    told: Explanation = {"name": part.name or "", "content_type": part.content_type, "size": len(part.data), "sha256": part.sha256}
+    told: Explanation = {
+        "name": part.name or "",
+        "content_type": part.content_type,
+        "size": len(part.data),
+        "sha256": part.sha256,
+    }
     if with_data:
         told["data"] = base64.b64encode(part.data).decode("ascii")
     return told

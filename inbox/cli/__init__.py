@@ -1,4 +1,4 @@
-"""The operator's command line: `python -m inbox COMMAND`. Each command is a module of its own, imported when it is called."""
+"""The operator's command line: `python -m inbox COMMAND`. Each command is a module, imported only when it is called."""
 
 from __future__ import annotations
 

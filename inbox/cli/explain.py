@@ -22,7 +22,7 @@ from inbox.explain import explain_all, explain_stream, mails_in
 def command(paths: tuple[Path, ...], *, with_data: bool, stream: bool) -> None:
     """Say what is understood of the mails in PATHS: .eml files, mboxes, Maildirs or folders of them.
 
-    Exit code: 0 all mails were read (those that belong in quarantine say so), 1 a file could not be read, 2 wrong usage.
+    Exit code: 0 all mails were read (those for the quarantine say so), 1 a file could not be read, 2 wrong usage.
     """
     if stream:
         for answer in explain_stream(_lines(sys.stdin.buffer), with_data=with_data):

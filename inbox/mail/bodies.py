@@ -1,4 +1,4 @@
-"""Chooses which parts of a mail are its words (RFC 2046, 2387, 3676 and the reading of RFC 8621 §4.1.4) and reads them."""
+"""Chooses which parts of a mail are its words (RFC 2046, 2387, 3676, read as in RFC 8621 §4.1.4) and reads them."""
 
 from __future__ import annotations
 
@@ -88,7 +88,11 @@ def _is_body(part: Part, kind: str, place: int) -> bool:
 def _only_words(choice: Choice) -> None:
     """A mail without any body shows the first text it has: an invitation, an enriched text."""
     for part in choice.rest:
-        if part.content_type.startswith("text/") and part.content_type != "text/rfc822-headers" and part.disposition != "attachment":
+        if (
+            part.content_type.startswith("text/")
+            and part.content_type != "text/rfc822-headers"
+            and part.disposition != "attachment"
+        ):
             choice.plain.append(part)
             if part.content_type != "text/calendar":
                 choice.rest.remove(part)
@@ -96,7 +100,7 @@ def _only_words(choice: Choice) -> None:
 
 
 def read(choice: Choice) -> Bodies:
-    """Decodes the chosen parts. HTML parts are left out of `text`, plain ones stand escaped in `html` if there is any HTML."""
+    """Decodes the chosen parts. `text` leaves HTML parts out; `html`, if there is any, has the plain ones escaped."""
     texts: dict[str, str] = {}
     warnings: list[str] = []
     for part in [*choice.plain, *choice.html]:

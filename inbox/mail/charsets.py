@@ -12,12 +12,12 @@ from chardetng_py import EncodingDetector
 # Detection looks at this many bytes from the first one that is not ASCII; more makes it slower, not better.
 DETECTION_WINDOW = 32 * 1024
 
-# A declared multi-byte charset is believed although some bytes do not fit it, up to this share of unreadable characters.
+# A declared multi-byte charset is believed although some bytes do not fit it, up to this share of its characters.
 TOLERATED_DAMAGE = 0.1
 
 
 class Decoded(NamedTuple):
-    """`charset` is the codec that was used; `warning` is "" when the declared charset was right (or none was needed)."""
+    """`charset` is the codec that was used; `warning` is "" when the declared charset was right or none was needed."""
 
     text: str
     charset: str
@@ -86,10 +86,8 @@ def _by_byte_order_mark(data: bytes) -> Decoded | None:
 def _strictly_or_replaced(data: bytes, codec: str) -> str:
     try:
         return data.decode(codec)
-    except UnicodeDecodeError:
+    except UnicodeError:
         return data.decode(codec, "replace")
-    except Exception:  # codecs written in C raise what they like on damaged input
-        return data.decode("latin-1")
 
 
 def _repair(data: bytes, codec: str, text: str, label: str) -> Decoded:
@@ -143,46 +141,62 @@ def guess_charset(data: bytes) -> str:
 
 _NOT_ASCII = re.compile(rb"[\x80-\xff]")
 
-_ALIASES = {
-    "iso-8859-1": "cp1252", "latin1": "cp1252", "latin-1": "cp1252", "iso8859-1": "cp1252", "iso88591": "cp1252",
-    "8859-1": "cp1252", "l1": "cp1252", "cp819": "cp1252", "windows-1252": "cp1252", "cp1252": "cp1252",
-    "us-ascii": "ascii", "ascii": "ascii", "usascii": "ascii", "ansi-x3.4-1968": "ascii", "646": "ascii", "us": "ascii",
-    "iso-646-us": "ascii", "7bit": "ascii", "unknown-8bit": "ascii", "x-unknown": "ascii", "unknown": "ascii",
-    "default": "ascii", "none": "ascii", "default-charset": "ascii", "8bit": "ascii", "binary": "ascii", "user-defined": "ascii",
-    "x-user-defined": "ascii", "utf-7": "ascii", "unicode-1-1-utf-7": "ascii", "csunicode11utf7": "ascii", "utf7": "ascii",
-    "x-unicode-2-0-utf-7": "ascii", "imap4-utf-7": "ascii", "utf-7-imap": "ascii",
-    "utf8": "utf-8", "utf-8": "utf-8", "unicode-1-1-utf-8": "utf-8", "utf-8-sig": "utf-8", "utf8mb4": "utf-8", "utf-8n": "utf-8",
-    "cp65001": "utf-8", "65001": "utf-8", "cesu-8": "utf-8", "unicode": "utf-16", "ucs-2": "utf-16", "iso-10646-ucs-2": "utf-16",
-    "utf-16": "utf-16", "utf-16le": "utf-16-le", "utf-16be": "utf-16-be", "utf-32": "utf-32",
-    "shift-jis": "cp932", "shiftjis": "cp932", "sjis": "cp932", "x-sjis": "cp932", "ms-kanji": "cp932", "windows-31j": "cp932",
-    "cp932": "cp932", "ms932": "cp932", "windows-932": "cp932", "csshiftjis": "cp932", "x-ms-cp932": "cp932", "mskanji": "cp932",
-    "x-shift-jis": "cp932", "cswindows31j": "cp932", "sjis-win": "cp932", "932": "cp932", "sjis-open": "cp932", "ibm-943": "cp932",
-    "iso-2022-jp": "iso-2022-jp", "iso2022-jp": "iso-2022-jp", "iso2022jp": "iso-2022-jp", "csiso2022jp": "iso-2022-jp",
-    "iso-2022-jp-1": "iso-2022-jp", "iso-2022-jp-2": "iso-2022-jp", "iso-2022-jp-3": "iso-2022-jp", "jis": "iso-2022-jp",
-    "iso-2022-jp-2004": "iso-2022-jp", "iso-2022-jp-ms": "iso-2022-jp", "iso-2022-jp-ext": "iso-2022-jp",
-    "cp50220": "iso-2022-jp", "cp50221": "iso-2022-jp", "cp50222": "iso-2022-jp", "iso-2022": "iso-2022-jp",
-    "euc-jp": "euc-jp", "eucjp": "euc-jp", "x-euc-jp": "euc-jp", "x-euc": "euc-jp", "ujis": "euc-jp", "eucjp-ms": "euc-jp",
-    "eucjp-win": "euc-jp", "cp51932": "euc-jp", "cseucpkdfmtjapanese": "euc-jp", "euc-jp-ms": "euc-jp", "eucjp-open": "euc-jp",
-    "gb2312": "gb18030", "gbk": "gb18030", "gb18030": "gb18030", "euc-cn": "gb18030", "x-gbk": "gb18030", "cp936": "gb18030",
-    "gb-2312": "gb18030", "gb-2312-80": "gb18030", "chinese": "gb18030", "csgb2312": "gb18030", "windows-936": "gb18030",
-    "ms936": "gb18030", "x-euc-cn": "gb18030", "hz-gb-2312": "hz", "hz": "hz", "936": "gb18030",
-    "big5": "cp950", "big-5": "cp950", "x-big5": "cp950", "cn-big5": "cp950", "big5-hkscs": "big5hkscs", "windows-950": "cp950",
-    "950": "cp950", "euc-kr": "cp949", "ks-c-5601-1987": "cp949", "ks-c-5601": "cp949", "ksc5601": "cp949", "uhc": "cp949",
-    "windows-949": "cp949", "korean": "cp949", "ks-c-5601-1989": "cp949", "euckr": "cp949", "ksc-5601": "cp949", "949": "cp949",
-    "iso-2022-kr": "iso2022_kr", "csiso2022kr": "iso2022_kr",
-    "tis-620": "cp874", "iso-8859-11": "cp874", "windows-874": "cp874", "iso-8859-9": "cp1254", "latin5": "cp1254",
-    "iso-8859-8-i": "iso8859-8", "iso-8859-8-e": "iso8859-8", "iso-8859-6-i": "iso8859-6", "iso-8859-6-e": "iso8859-6",
-    "macintosh": "mac_roman", "mac": "mac_roman", "x-mac-roman": "mac_roman", "x-mac-cyrillic": "mac_cyrillic",
-    "x-mac-japanese": "cp932", "x-mac-ce": "mac_latin2", "x-mac-greek": "mac_greek", "x-mac-turkish": "mac_turkish",
-    "ansi": "cp1252", "x-ansi": "cp1252", "iso-8859": "cp1252", "iso-ir-6": "ascii", "iso-ir-100": "cp1252",
-    "koi8": "koi8-r", "koi": "koi8-r", "x-cp1251": "cp1251", "x-cp1252": "cp1252", "x-cp1250": "cp1250", "visii": "cp1258",
-    "viscii": "cp1258", "iso-8859-12": "cp1252", "logical": "iso8859-8",
-}  # fmt: skip
+_NAMES = {
+    "cp1252": (
+        "iso-8859-1 latin1 latin-1 iso8859-1 iso88591 8859-1 l1 cp819 windows-1252 cp1252 ansi x-ansi "
+        "iso-8859 iso-ir-100 x-cp1252 iso-8859-12"
+    ),
+    "ascii": (
+        "us-ascii ascii usascii ansi-x3.4-1968 646 us iso-646-us 7bit unknown-8bit x-unknown unknown default "
+        "none default-charset 8bit binary user-defined x-user-defined utf-7 unicode-1-1-utf-7 csunicode11utf7 "
+        "utf7 x-unicode-2-0-utf-7 imap4-utf-7 utf-7-imap iso-ir-6"
+    ),
+    "utf-8": "utf8 utf-8 unicode-1-1-utf-8 utf-8-sig utf8mb4 utf-8n cp65001 65001 cesu-8",
+    "utf-16": "unicode ucs-2 iso-10646-ucs-2 utf-16",
+    "utf-16-le": "utf-16le",
+    "utf-16-be": "utf-16be",
+    "utf-32": "utf-32",
+    "cp932": (
+        "shift-jis shiftjis sjis x-sjis ms-kanji windows-31j cp932 ms932 windows-932 csshiftjis x-ms-cp932 "
+        "mskanji x-shift-jis cswindows31j sjis-win 932 sjis-open ibm-943 x-mac-japanese"
+    ),
+    "iso-2022-jp": (
+        "iso-2022-jp iso2022-jp iso2022jp csiso2022jp iso-2022-jp-1 iso-2022-jp-2 iso-2022-jp-3 jis "
+        "iso-2022-jp-2004 iso-2022-jp-ms iso-2022-jp-ext cp50220 cp50221 cp50222 iso-2022"
+    ),
+    "euc-jp": "euc-jp eucjp x-euc-jp x-euc ujis eucjp-ms eucjp-win cp51932 cseucpkdfmtjapanese euc-jp-ms eucjp-open",
+    "gb18030": (
+        "gb2312 gbk gb18030 euc-cn x-gbk cp936 gb-2312 gb-2312-80 chinese csgb2312 windows-936 ms936 x-euc-cn 936"
+    ),
+    "hz": "hz-gb-2312 hz",
+    "cp950": "big5 big-5 x-big5 cn-big5 windows-950 950",
+    "big5hkscs": "big5-hkscs",
+    "cp949": "euc-kr ks-c-5601-1987 ks-c-5601 ksc5601 uhc windows-949 korean ks-c-5601-1989 euckr ksc-5601 949",
+    "iso2022_kr": "iso-2022-kr csiso2022kr",
+    "cp874": "tis-620 iso-8859-11 windows-874",
+    "cp1254": "iso-8859-9 latin5",
+    "iso8859-8": "iso-8859-8-i iso-8859-8-e logical",
+    "iso8859-6": "iso-8859-6-i iso-8859-6-e",
+    "mac_roman": "macintosh mac x-mac-roman",
+    "mac_cyrillic": "x-mac-cyrillic",
+    "mac_latin2": "x-mac-ce",
+    "mac_greek": "x-mac-greek",
+    "mac_turkish": "x-mac-turkish",
+    "koi8-r": "koi8 koi",
+    "cp1251": "x-cp1251",
+    "cp1250": "x-cp1250",
+    "cp1258": "visii viscii",
+}  # codec: labels that mean it, beside those that the standard library knows
+_ALIASES = {label: codec for codec, labels in _NAMES.items() for label in labels.split()}
 
 # Codecs of the standard library that no mail may choose: not charsets of text, or able to hide markup.
-_REFUSED = frozenset({"idna", "punycode", "undefined", "unicode_escape", "raw_unicode_escape", "utf-7", "mbcs", "oem", "rot13"})
+_REFUSED = frozenset(
+    ["idna", "punycode", "undefined", "unicode_escape", "raw_unicode_escape", "utf_7", "mbcs", "oem", "rot13"]
+)
 
-_SINGLE_BYTE_FALLBACK = frozenset({"cp1252", "cp1250", "cp1251", "cp1253", "cp1254", "cp1255", "cp1257", "cp1258", "cp874"})
+_SINGLE_BYTE_FALLBACK = frozenset(
+    ["cp1252", "cp1250", "cp1251", "cp1253", "cp1254", "cp1255", "cp1257", "cp1258", "cp874"]
+)
 
 _MULTI_BYTE = frozenset({"utf-8", "cp932", "euc-jp", "iso-2022-jp", "gb18030", "cp950", "cp949"})
 
@@ -217,15 +231,15 @@ def _of_standard_library(name: str) -> str | None:
         found = codecs.lookup(name)
     except (LookupError, ValueError):
         return None
-    if not getattr(found, "_is_text_encoding", True) or found.name.replace("-", "_") in {r.replace("-", "_") for r in _REFUSED}:
+    if not getattr(found, "_is_text_encoding", True) or found.name.replace("-", "_") in _REFUSED:
         return None
     return found.name
 
 
 # --- Japanese ---------------------------------------------------------------------------------------------------------
 
-# Where JIS X 0208 and CP932 disagree on the Unicode character, Windows' side is taken for all Japanese charsets, so that
-# the same word typed in two charsets is found by one search.
+# Where JIS X 0208 and CP932 disagree on the Unicode character, Windows' side is taken for all Japanese charsets, so
+# that the same word typed in two charsets is found by one search.
 _AS_WINDOWS = {
     ord("〜"): "～", ord("‖"): "∥", ord("−"): "－", ord("¢"): "￠", ord("£"): "￡", ord("¬"): "￢", ord("—"): "―",
 }  # fmt: skip
@@ -234,11 +248,10 @@ _DIFFERING = re.compile("[〜‖−¢£¬—]")
 _JAPANESE_ESCAPE = re.compile(rb"\x1b(?:\$[@B]|\$\([@BDOPQ]|\([IJ])")
 _SHIFT = re.compile(rb"\x1b(\$[@AB]|\$\([@ABCDOPQ]|\([ABHIJ]|&@)|([\x0e\x0f])")
 _HIGH = bytes(b | 0x80 if 0x21 <= b <= 0x7E else b for b in range(256))
-_PAIRS = re.compile(rb"((?:[\x21-\x7e\xa1-\xfe][\x21-\x7e\xa1-\xfe])+)|(.)", re.S)
 
 
 def _iso_2022_jp(data: bytes) -> str:
-    """ISO-2022-JP as mail really is: CP50220/50221/50222, JIS X 0201/0208/0212/0213, NEC and IBM rows, missing shifts."""
+    """ISO-2022-JP as mail really is: CP50220 to CP50222, JIS X 0201/0208/0212/0213, NEC and IBM rows."""
     out: list[str] = []
     state = b"(B"
     position = 0
@@ -283,11 +296,7 @@ def _segment(out: list[str], data: bytes, state: bytes) -> bytes:
 
 
 def _jis_x_0208(data: bytes) -> str:
-    high = data.translate(_HIGH)
-    try:
-        return _as_windows(high.decode("euc_jp"))
-    except UnicodeDecodeError:
-        return "".join(_pairs_as_cp932(run) if run else other.decode("latin-1") for run, other in _PAIRS.findall(high))
+    return _euc_jp(data.translate(_HIGH))
 
 
 def _double(data: bytes, codec: str, prefix: bytes) -> str:
@@ -296,43 +305,31 @@ def _double(data: bytes, codec: str, prefix: bytes) -> str:
     return "".join((prefix + pair).decode(codec, "replace") for pair in pairs)
 
 
-def _pairs_as_cp932(run: bytes) -> str:
-    """Pairs of a JIS X 0208 plane, the vendors' rows included, through their places in Shift_JIS."""
-    out = []
-    for i in range(0, len(run) - 1, 2):
-        row, cell = (run[i] & 0x7F) - 0x21, (run[i + 1] & 0x7F) - 0x21
+def _euc_jp(data: bytes) -> str:
+    """EUC-JP with the NEC and IBM rows of eucJP-ms and CP51932."""
+    return _as_windows(data.decode("euc_jp", _VENDOR_ROWS))
+
+
+_VENDOR_ROWS = "madoguchi.vendor_rows"  # a name for the error handler below
+
+
+def _from_vendor_row(error: UnicodeError) -> tuple[str, int]:
+    """Reads a pair that JIS X 0208 does not have through its place in Shift_JIS, where CP932 has the vendors' rows."""
+    if not isinstance(error, UnicodeDecodeError):
+        raise error
+    pair = error.object[error.start : error.start + 2]
+    if len(pair) == 2 and pair[0] >= 0xA1 and pair[1] >= 0xA1 and pair != b"\xff\xff":
+        row, cell = pair[0] - 0xA1, pair[1] - 0xA1
         lead = row // 2 + (0x81 if row < 62 else 0xC1)
         trail = cell + (0x9F if row % 2 else (0x40 if cell < 63 else 0x41))
         try:
-            out.append(bytes((lead, trail)).decode("cp932"))
+            return bytes((lead, min(trail, 0xFF))).decode("cp932"), error.start + 2
         except UnicodeDecodeError:
-            out.append("\ufffd")
-    return "".join(out)
+            return "\ufffd", error.start + 2
+    return "\ufffd", error.start + 1
 
 
-_EUC = re.compile(rb"([\x00-\x7f]+)|((?:[\xa1-\xfe][\xa1-\xfe])+)|(\x8e[\xa1-\xdf])|(\x8f[\xa1-\xfe][\xa1-\xfe])|(.)", re.S)
-
-
-def _euc_jp(data: bytes) -> str:
-    """EUC-JP with the NEC and IBM rows of eucJP-ms and CP51932."""
-    try:
-        return _as_windows(data.decode("euc_jp"))
-    except UnicodeDecodeError:
-        pass
-    out = []
-    for plain, pairs, kana, supplement, other in _EUC.findall(data):
-        if plain:
-            out.append(plain.decode("ascii"))
-        elif pairs:
-            try:
-                out.append(_as_windows(pairs.decode("euc_jp")))
-            except UnicodeDecodeError:
-                out.append(_pairs_as_cp932(pairs))
-        elif kana:
-            out.append(kana[1:].decode("cp932"))
-        else:
-            out.append((supplement or other).decode("euc_jp", "replace"))
-    return "".join(out)
+codecs.register_error(_VENDOR_ROWS, _from_vendor_row)
 
 
 def _as_windows(text: str) -> str:
@@ -362,7 +359,7 @@ def _big5(data: bytes) -> str:
 
 
 def _iso_2022_jp_with_eight_bits(data: bytes) -> str:
-    """Declared ISO-2022-JP, but with bytes above 0x7F: raw half-width kana between escapes, or another charset at all."""
+    """Declared ISO-2022-JP, but with bytes above 0x7F: raw half-width kana between escapes, or another charset."""
     if b"\x1b" in data:
         return _iso_2022_jp(data)
     return "\ufffd" * len(data)  # nothing of it is ISO-2022-JP: the bytes must decide

@@ -12,8 +12,9 @@ INLINE_IMAGES = frozenset({"image/png", "image/gif", "image/jpeg", "image/webp",
 
 # Types that are only ever downloaded, told as they are because no browser runs them.
 _HARMLESS = frozenset({
-    "application/pdf", "application/zip", "application/gzip", "application/rtf", "application/json", "application/pgp-signature",
-    "application/pkcs7-signature", "application/x-pkcs7-signature", "application/pkcs7-mime", "application/msword",
+    "application/pdf", "application/zip", "application/gzip", "application/rtf", "application/json",
+    "application/pgp-signature", "application/pkcs7-signature", "application/x-pkcs7-signature",
+    "application/pkcs7-mime", "application/msword",
     "application/vnd.ms-excel", "application/vnd.ms-powerpoint", "application/x-7z-compressed", "application/x-tar",
     "application/vnd.oasis.opendocument.text", "application/vnd.oasis.opendocument.spreadsheet",
     "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
@@ -25,15 +26,18 @@ _HARMLESS = frozenset({
 
 _EXTENSIONS = {
     "text/plain": ".txt", "text/html": ".html", "text/calendar": ".ics", "text/csv": ".csv", "message/rfc822": ".eml",
-    "application/pdf": ".pdf", "application/zip": ".zip", "image/png": ".png", "image/jpeg": ".jpg", "image/gif": ".gif",
-    "image/webp": ".webp", "image/bmp": ".bmp", "message/delivery-status": ".txt", "text/rfc822-headers": ".txt",
-    "application/pgp-signature": ".asc", "application/pkcs7-signature": ".p7s", "application/x-pkcs7-signature": ".p7s",
-    "text/vcard": ".vcf", "text/x-vcard": ".vcf", "text/directory": ".vcf", "image/avif": ".avif", "image/tiff": ".tif",
+    "application/pdf": ".pdf", "application/zip": ".zip", "image/png": ".png", "image/jpeg": ".jpg",
+    "image/gif": ".gif", "image/webp": ".webp", "image/bmp": ".bmp", "message/delivery-status": ".txt",
+    "text/rfc822-headers": ".txt", "application/pgp-signature": ".asc",
+    "application/pkcs7-signature": ".p7s", "application/x-pkcs7-signature": ".p7s", "text/vcard": ".vcf",
+    "text/x-vcard": ".vcf", "text/directory": ".vcf", "image/avif": ".avif", "image/tiff": ".tif",
 }  # fmt: skip
 
-_RESERVED = frozenset({"con", "prn", "aux", "nul", "clock$", *(f"{d}{n}" for d in ("com", "lpt") for n in "0123456789¹²³")})
+_RESERVED = frozenset(
+    {"con", "prn", "aux", "nul", "clock$", *(f"{d}{n}" for d in ("com", "lpt") for n in "0123456789¹²³")}
+)
 _FORBIDDEN = re.compile(r'[\x00-\x1f\x7f<>:"|?*]')
-# Characters that NFKC turns into ones with a meaning in paths, markup or quoting; the full-width forms stay as they are.
+# Characters that NFKC turns into ones with a meaning in paths, markup or quoting stay as they are.
 _KEPT_WIDE = re.compile("[／＼：＜＞＂｜？＊．。․‥…＇＆％＃；]")
 
 
@@ -66,7 +70,9 @@ def clean_name(name: str | None, content_type: str = "application/octet-stream")
 def _visible(text: str) -> str:
     if text.isascii() and text.isprintable():
         return text
-    return "".join(" " if ch in "\t\r\n\u2028\u2029\x85" else ch for ch in text if ch in "\t\r\n\x85\u2028\u2029" or _seen(ch))
+    return "".join(
+        " " if ch in "\t\r\n\u2028\u2029\x85" else ch for ch in text if ch in "\t\r\n\x85\u2028\u2029" or _seen(ch)
+    )
 
 
 def _seen(ch: str) -> bool:
@@ -102,7 +108,9 @@ def safe_type(name: str | None, content_type: str, data: bytes) -> str:
     declared = content_type.lower().strip()
     if declared in INLINE_IMAGES or declared not in _HARMLESS:
         return "application/octet-stream"
-    if declared.startswith("text/") and (name or "").lower().rstrip(". ").endswith((".html", ".htm", ".svg", ".xhtml", ".xml", ".hta")):
+    if declared.startswith("text/") and (name or "").lower().rstrip(". ").endswith(
+        (".html", ".htm", ".svg", ".xhtml", ".xml", ".hta")
+    ):
         return "application/octet-stream"
     return declared
 
@@ -117,7 +125,12 @@ def _sniffed(data: bytes) -> str:
         return "image/jpeg"
     if head.startswith(b"RIFF") and head[8:12] == b"WEBP":
         return "image/webp"
-    if head.startswith(b"BM") and len(data) >= 26 and int.from_bytes(data[2:6], "little") in (len(data), 0) and head[6:10] == bytes(4):
+    if (
+        head.startswith(b"BM")
+        and len(data) >= 26
+        and int.from_bytes(data[2:6], "little") in (len(data), 0)
+        and head[6:10] == bytes(4)
+    ):
         return "image/bmp"
     if head[4:12] in (b"ftypavif", b"ftypavis"):
         return "image/avif"

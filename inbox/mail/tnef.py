@@ -16,7 +16,15 @@ MAX_ATTRIBUTES = 5_000
 MAX_PROPERTIES = 5_000
 MAX_ATTACHMENTS = 200
 
-_TITLE, _DATA, _RENDER, _PROPERTIES, _ATTACHMENT, _CODEPAGE, _BODY = 0x8010, 0x800F, 0x9002, 0x9003, 0x9005, 0x9007, 0x800C
+_TITLE, _DATA, _RENDER, _PROPERTIES, _ATTACHMENT, _CODEPAGE, _BODY = (
+    0x8010,
+    0x800F,
+    0x9002,
+    0x9003,
+    0x9005,
+    0x9007,
+    0x800C,
+)
 _LONG_NAME, _SHORT_NAME, _DISPLAY_NAME, _MIME_TAG, _CONTENT_ID, _OBJECT = 0x3707, 0x3704, 0x3001, 0x370E, 0x3712, 0x3701
 _PLAIN, _HTML, _INTERNET_CODEPAGE = 0x1000, 0x1013, 0x3FDE
 _MESSAGE_INTERFACE = bytes.fromhex("0703020000000000c000000000000046")
@@ -106,7 +114,19 @@ def _read_file(file: Packed, value: memoryview, charset: str) -> None:
                 file.content_type = "application/ms-tnef"
 
 
-_FIXED = {0x0002: 2, 0x0003: 4, 0x0004: 4, 0x0005: 8, 0x0006: 8, 0x0007: 8, 0x000A: 4, 0x000B: 2, 0x0014: 8, 0x0040: 8, 0x0048: 16}
+_FIXED = {
+    0x0002: 2,
+    0x0003: 4,
+    0x0004: 4,
+    0x0005: 8,
+    0x0006: 8,
+    0x0007: 8,
+    0x000A: 4,
+    0x000B: 2,
+    0x0014: 8,
+    0x0040: 8,
+    0x0048: 16,
+}
 _VARIABLE = frozenset({0x0000, 0x000D, 0x001E, 0x001F, 0x0102})
 
 

@@ -18,7 +18,7 @@ def understand(raw: bytes, limits: Limits = DEFAULT, *, own_addresses: Collectio
     `own_addresses` are the mailbox's own, in lower case; see `automatic.kind_of`.
     """
     mail = parse(raw, limits)
-    found = bounce.read(mail, raw)
+    found = bounce.read(mail)
     return of_parsed(mail, found, own_addresses=own_addresses)
 
 
