@@ -1,0 +1,53 @@
+"""What happened since: the history events that open screens follow, and who looks or writes just now."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from inbox.models import Claim, Conversation, Event, Presence
+
+MOST = 500  # a screen that missed more looks at everything again
+
+
+@dataclass(frozen=True)
+class News:
+    """Something changed; `id` is 0 for what stands in no event (looking, writing)."""
+
+    id: int
+    conversation_id: int | None
+    mailbox_id: int | None
+    kind: str
+    by: int | None
+
+
+def newest(session: Session) -> int:
+    """Id of the newest event, 0 if there is none."""
+    return session.scalar(select(func.max(Event.id))) or 0
+
+
+def since(session: Session, after: int) -> tuple[News, ...]:
+    """Events with a larger id, oldest first; at most MOST + 1."""
+    wanted = select(Event.id, Event.conversation_id, Event.mailbox_id, Event.kind, Event.actor_id)
+    found = session.execute(wanted.where(Event.id > after).order_by(Event.id).limit(MOST + 1))
+    return tuple(News(*row) for row in found)
+
+
+def company(session: Session, *, now: datetime) -> frozenset[tuple[int, int, int, str]]:
+    """Who looks or writes where: (conversation, mailbox, user, "looking" or "writing"). Two sets differ by what changed."""
+    lookers = (
+        select(Presence.conversation_id, Conversation.mailbox_id, Presence.user_id)
+        .join(Conversation, Conversation.id == Presence.conversation_id)
+        .where(Presence.until > now)
+    )
+    writers = (
+        select(Claim.conversation_id, Conversation.mailbox_id, Claim.user_id)
+        .join(Conversation, Conversation.id == Claim.conversation_id)
+        .where(Claim.until > now)
+    )
+    return frozenset(
+        [(*row, "looking") for row in session.execute(lookers)] + [(*row, "writing") for row in session.execute(writers)]
+    )

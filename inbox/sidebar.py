@@ -1,0 +1,117 @@
+"""What stands at the side of every page: counts of the boxes, mailboxes and how they are, troubles. A few small queries."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import and_, bindparam, func, or_, select
+from sqlalchemy.orm import Session
+
+from inbox import lists
+from inbox.models import Draft, Event, Folder, Mailbox, Outgoing, RawMail
+from inbox.people import Viewer
+
+LATE = timedelta(minutes=10)  # no word from the mail server for so long counts as trouble
+LEAVING = ("queued", "held", "sending")
+STUCK = ("failed", "uncertain")
+
+
+@dataclass(frozen=True)
+class SideMailbox:
+    """`state`: ok, new (never read yet), warn (cannot send, paused or late), bad (cannot read), off."""
+
+    id: int
+    name: str
+    colour: str
+    state: str
+    open: int
+    importing: bool
+    is_demo: bool
+
+
+@dataclass(frozen=True)
+class Sidebar:
+    """Counts are those that `who` may see. `newest` is the id of the newest history event, for the event stream."""
+
+    boxes: dict[str, int]
+    mailboxes: tuple[SideMailbox, ...]
+    leaving: int
+    stuck: int
+    quarantined: int
+    drafts: int
+    newest: int
+
+
+def show(session: Session, who: Viewer, *, now: datetime) -> Sidebar:
+    newest = session.scalar(_NEWEST) or 0  # first: what comes in while we read is news
+    of_mailboxes = lists.counts_by_mailbox(session, who)
+    given = {"mailboxes": who.mailbox_ids}
+    outgoing = {state: count for state, count in session.execute(_OUTGOING, given)}
+    return Sidebar(
+        boxes={box: sum(counts[box] for counts in of_mailboxes.values()) for box in lists.BOXES},
+        mailboxes=tuple(
+            SideMailbox(
+                id=row.id,
+                name=row.name,
+                colour=row.colour,
+                state=_state(row, now=now),
+                open=of_mailboxes.get(row.id, {}).get("open", 0),
+                importing=bool(row.importing),
+                is_demo=row.is_demo,
+            )
+            for row in session.execute(_MAILBOXES, given)
+        ),
+        leaving=sum(outgoing.get(state, 0) for state in LEAVING),
+        stuck=sum(outgoing.get(state, 0) for state in STUCK),
+        quarantined=session.scalar(_QUARANTINED, given) or 0,
+        drafts=session.scalar(_DRAFTS, {"me": who.id}) or 0,
+        newest=newest,
+    )
+
+
+def _state(row, *, now: datetime) -> str:  # type: ignore[no-untyped-def]
+    if not row.active:
+        return "off"
+    if row.failing_since is not None:
+        return "bad"
+    if row.last_ok_at is None:
+        return "new"
+    if row.smtp_error_code or row.sending_paused or now - row.last_ok_at > LATE:
+        return "warn"
+    return "ok"
+
+
+_SEEN = bindparam("mailboxes", expanding=True)
+_NEWEST = select(func.max(Event.id))
+_IMPORTING = select(Folder.id).where(
+    Folder.mailbox_id == Mailbox.id, Folder.import_started_at.is_not(None), Folder.import_finished_at.is_(None)
+)
+_MAILBOXES = (
+    select(
+        Mailbox.id,
+        Mailbox.name,
+        Mailbox.colour,
+        Mailbox.active,
+        Mailbox.is_demo,
+        Mailbox.failing_since,
+        Mailbox.last_ok_at,
+        Mailbox.smtp_error_code,
+        Mailbox.sending_paused,
+        _IMPORTING.exists().label("importing"),
+    )
+    .where(Mailbox.id.in_(_SEEN))
+    .order_by(Mailbox.name, Mailbox.id)
+)
+_OUTGOING = (
+    select(Outgoing.state, func.count())
+    .where(Outgoing.mailbox_id.in_(_SEEN), or_(*(Outgoing.state == state for state in (*LEAVING, *STUCK))))
+    .group_by(Outgoing.state)
+)
+_QUARANTINED = (
+    select(func.count())
+    .select_from(RawMail)
+    .join(Folder, Folder.id == RawMail.folder_id)
+    .where(and_(RawMail.state == "quarantined", Folder.mailbox_id.in_(_SEEN)))
+)
+_DRAFTS = select(func.count()).select_from(Draft).where(Draft.author_id == bindparam("me"), Draft.state == "open")

@@ -1,0 +1,308 @@
+"""The edge between HTTP and the use cases: one transaction a request, who is signed in, errors as pages, security headers."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+
+import structlog
+from flask import Flask, Response, current_app, flash, g, redirect, render_template, request, session, url_for
+from flask_babel import gettext
+from flask_wtf.csrf import CSRFError, CSRFProtect
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.orm import Session
+from werkzeug.exceptions import HTTPException, InternalServerError
+from werkzeug.wrappers import Response as AnyResponse
+
+from inbox import db, people
+from inbox.config import settings
+from inbox.errors import N_, Forbidden, NotFound, UserError
+from inbox.wire import ring
+from web.words import words
+
+READING = ("GET", "HEAD", "OPTIONS")
+SIGNED_IN_FOR = timedelta(days=30)  # then the password is asked again
+POLICY = (
+    "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data:; frame-src 'self'; "
+    "frame-ancestors 'none'; base-uri 'none'; form-action 'self'; object-src 'none'"
+)
+
+log = structlog.get_logger()
+csrf = CSRFProtect()
+View = TypeVar("View", bound=Callable[..., Any])
+Answer = tuple[str, int]
+
+
+# -- what a view says about itself
+
+
+def for_everybody(view: View) -> View:
+    """Marks a page that needs no sign-in."""
+    view.for_everybody = True  # type: ignore[attr-defined]
+    return view
+
+
+def only(role: str) -> Callable[[View], View]:
+    """Marks a page for people with this role or more: "manager" or "admin"."""
+
+    def mark(view: View) -> View:
+        view.only = role  # type: ignore[attr-defined]
+        return view
+
+    return mark
+
+
+# -- what a view may call
+
+
+def form_again(template: str, error: UserError, **context: Any) -> Answer:
+    """The form once more: what was typed stays, the error stands at its field, nothing is committed.
+
+    The page finds `errors` ({field: sentence}, "" for the whole form) and whatever else it needs in `context`.
+    """
+    keep_if_error_says_so(error)
+    return render_template(template, errors={error.field: words(error)}, **context), error.status
+
+
+def tell(sentence: str, *, kind: str = "done", undo: str = "", fields: dict[str, Any] | None = None) -> None:
+    """A short message on the next page, read out to screen readers; `undo` is an address that takes it back by POST.
+
+    `kind`: done, info or problem.
+    """
+    flash({"text": sentence, "undo": undo, "fields": fields or {}}, kind)  # type: ignore[arg-type]
+
+
+def end_transaction() -> None:
+    """Commits and rings now, before a wire is touched. `begin_again` follows it."""
+    _commit()
+    g.session.close()
+
+
+def begin_again(*, roll_back: bool = False) -> Session:
+    """A new transaction within this request, in `g.session` too; what was not committed before is dropped."""
+    old: Session = g.session
+    if roll_back:
+        old.rollback()
+        ring.drop(old)
+    old.close()
+    g.session = _open()
+    g.now = datetime.now(UTC)
+    return g.session
+
+
+def same_origin(path: str | None, *, otherwise: str) -> str:
+    """`path` if it is one of ours ("/…", no scheme, no host in any spelling), else `otherwise`."""
+    if not path or not path.startswith("/") or path.startswith("//") or "\\" in path or not path.isprintable() or " " in path:
+        return otherwise
+    return path
+
+
+def next_page(otherwise: str) -> AnyResponse:
+    """To the page that the form names in `next`, if it is one of ours; 303, so that it is fetched by GET."""
+    return redirect(same_origin(request.form.get("next"), otherwise=otherwise), 303)
+
+
+def fragment() -> bool:
+    """Whether a script asks for a part of a page."""
+    return "HX-Request" in request.headers or "X-Fragment" in request.headers
+
+
+def keep_if_error_says_so(error: Exception) -> None:
+    """Some refusals leave a trace that must stay (a wrong password is counted)."""
+    if getattr(error, "commits", False):
+        g.commit_anyway = True
+
+
+# -- sign-in, kept in a signed cookie
+
+
+def remember(who: people.Viewer) -> None:
+    """Starts a fresh session for `who`; nothing of the one before remains."""
+    language = session.get("locale")
+    session.clear()
+    session.permanent = True
+    session.update(user=who.id, epoch=who.epoch, at=int(g.now.timestamp()), key=secrets.token_urlsafe(12))
+    if language:
+        session["locale"] = language
+    g.who = who
+
+
+def forget() -> None:
+    language = session.get("locale")
+    session.clear()
+    if language:
+        session["locale"] = language
+    g.who = None
+
+
+def _who(opened: Session, now: datetime) -> people.Viewer | None:
+    if "user" not in session or now.timestamp() - session.get("at", 0) > SIGNED_IN_FOR.total_seconds():
+        return None
+    return people.viewer(opened, session["user"], session["epoch"])
+
+
+# -- one request
+
+
+def install(app: Flask) -> None:
+    app.permanent_session_lifetime = SIGNED_IN_FOR
+    app.before_request(_begin)
+    csrf.init_app(app)
+    app.before_request(_admit)
+    app.after_request(_headers)
+    app.after_request(_end)
+    app.teardown_request(_close)
+    app.register_error_handler(CSRFError, _show_csrf)
+    app.register_error_handler(UserError, _show_user_error)
+    app.register_error_handler(HTTPException, _show_http)
+    app.register_error_handler(Exception, _show_any)
+
+
+def _open() -> Session:
+    """Lazy: no connection is taken before the first query."""
+    if request.method in READING:
+        return Session(db.engine().execution_options(read_only=True), expire_on_commit=False)
+    return Session(db.engine(), expire_on_commit=False)
+
+
+def _begin() -> None:
+    g.now = datetime.now(UTC)
+    g.who = None
+    g.commit_anyway = False
+    if request.endpoint != "static":
+        g.session = _open()
+
+
+def _admit() -> AnyResponse | tuple[str, int, dict[str, str]] | None:
+    """Knows who asks, and lets nobody through who may not."""
+    if request.endpoint == "static":
+        return None
+    if request.method not in READING and request.headers.get("Sec-Fetch-Site", "same-origin") not in ("same-origin", "none"):
+        raise Forbidden(N_("This was asked for by another website."))
+    g.who = _who(g.session, g.now)
+    if request.endpoint is None:
+        return None  # not found, shown inside the house to those who live in it
+    view = current_app.view_functions[request.endpoint]
+    if getattr(view, "for_everybody", False):
+        return None
+    if g.who is None:
+        return _ask_to_sign_in()
+    people.must_be(g.who, getattr(view, "only", "agent"))
+    return None
+
+
+def _ask_to_sign_in() -> AnyResponse | tuple[str, int, dict[str, str]]:
+    here = request.full_path.rstrip("?") if request.method == "GET" and not fragment() else None
+    address = url_for("sessions.new", next=here if here != "/" else None)
+    if fragment() or request.path == "/events":
+        return "", 401, {"HX-Redirect": url_for("sessions.new"), "X-Sign-In": address}
+    return redirect(address, 303)
+
+
+def _end(response: Response) -> Response:
+    if "session" not in g:
+        return response
+    if request.method not in READING and (response.status_code < 400 or g.commit_anyway):
+        _commit()
+    else:
+        g.session.rollback()
+        ring.drop(g.session)
+    g.session.close()
+    return response
+
+
+def _commit() -> None:
+    g.commit_anyway = False
+    g.session.commit()
+    ring.out(g.session)
+
+
+def _close(_error: BaseException | None) -> None:
+    opened = g.pop("session", None)
+    if opened is not None:
+        opened.close()
+
+
+def _headers(response: Response) -> Response:
+    headers = response.headers
+    headers.setdefault("Content-Security-Policy", POLICY)
+    headers.setdefault("X-Content-Type-Options", "nosniff")
+    headers.setdefault("Referrer-Policy", "same-origin")
+    headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
+    headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
+    headers.setdefault("Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=()")
+    if request.endpoint != "static":
+        headers.setdefault("Cache-Control", "no-store")
+    if settings().base_url.startswith("https://"):
+        headers.setdefault("Strict-Transport-Security", "max-age=31536000")
+    return response
+
+
+# -- errors as pages
+
+
+def _show_csrf(error: CSRFError) -> Answer:
+    log.info("csrf_refused", reason=error.description, path=request.path)
+    return _page(400, gettext("This form is too old"), gettext("Go back, load the page again and send it once more."))
+
+
+def _show_user_error(error: UserError) -> Answer:
+    keep_if_error_says_so(error)
+    titles = {
+        404: gettext("Not found"),
+        403: gettext("Not allowed"),
+        409: gettext("Somebody was faster"),
+        503: gettext("Not available just now"),
+    }
+    return _page(error.status, titles.get(error.status, gettext("That did not work")), words(error))
+
+
+def _show_http(error: HTTPException) -> Answer | AnyResponse:
+    code = error.code or 500
+    if error.response is not None or code < 400:
+        return error.get_response()
+    if isinstance(error, InternalServerError):  # an error page failed in its turn, or the commit did
+        return _show_any(error)
+    if code == 404:
+        return _show_user_error(NotFound())
+    sentences = {
+        405: gettext("This address exists, but not for what was asked of it."),
+        413: gettext("That is too large. The limit is %(mb)d MB.", mb=settings().max_upload_bytes // 1_000_000),
+        429: gettext("Too many requests. Wait a moment."),
+    }
+    return _page(code, gettext("That did not work"), sentences.get(code, gettext("The request could not be understood.")))
+
+
+def _show_any(error: Exception) -> Answer:
+    """The page edge's bare catch: logged with a number, answered calmly."""
+    number = secrets.token_hex(4)
+    cause = getattr(error, "original_exception", None) or error
+    if _database_gone(cause):
+        log.error("database_gone", id=number, path=request.path, error=str(cause)[:300])
+        sentence = gettext("The database does not answer. Nothing is lost; this page works again as soon as it is back.")
+        return _page(503, gettext("Not available just now"), sentence, number=number)
+    log.error("page_failed", id=number, path=request.path, method=request.method, exc_info=cause)
+    sentence = gettext("Something went wrong on our side. Nothing was changed. It is logged under %(number)s.", number=number)
+    return _page(500, gettext("Something went wrong"), sentence, number=number)
+
+
+def _database_gone(error: BaseException) -> bool:
+    if isinstance(error, PoolTimeout | OperationalError):
+        return True
+    return isinstance(error, DBAPIError) and error.connection_invalidated
+
+
+def _page(status: int, title: str, sentence: str, *, number: str = "") -> Answer:
+    """An error page; inside the house while that stands, else a bare one. Scripts get the sentence alone."""
+    opened = g.get("session")
+    if opened is not None and not g.get("commit_anyway"):
+        opened.rollback()
+        ring.drop(opened)
+    if fragment():
+        return render_template("parts/problem.html", sentence=sentence), status
+    inside = status < 500 and g.get("who") is not None
+    template = "error_inside.html" if inside else "error.html"
+    return render_template(template, status=status, title=title, sentence=sentence, number=number), status

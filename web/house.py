@@ -1,0 +1,243 @@
+"""What every page of the house shows around its own content: folders with counts, mailboxes, banners."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from flask import Flask, current_app, g, request, url_for
+from flask_babel import gettext
+
+from inbox import sidebar
+from inbox.sidebar import SideMailbox, Sidebar
+from web.language import unit_words
+
+
+@dataclass(frozen=True)
+class Item:
+    """A line of the sidebar. `counter` names the count that app.js keeps fresh."""
+
+    label: str
+    url: str
+    icon: str = ""
+    counter: str = ""
+    count: int = 0
+    key: str = ""
+    here: bool = False
+    loud: bool = False
+    colour: str = ""
+    health: str = ""
+    health_words: str = ""
+
+
+@dataclass(frozen=True)
+class Group:
+    label: str
+    items: tuple[Item, ...]
+
+
+@dataclass(frozen=True)
+class Banner:
+    """A line above the page while something is wrong. `kind`: bad or note."""
+
+    kind: str
+    text: str
+    url: str = ""
+    link: str = ""
+
+
+@dataclass(frozen=True)
+class House:
+    groups: tuple[Group, ...]
+    account: tuple[Item, ...]
+    banners: tuple[Banner, ...]
+    newest: int
+    compose: str = ""
+    words: dict[str, object] = field(default_factory=dict)
+
+
+def install(app: Flask) -> None:
+    app.add_template_global(house)
+    app.add_template_global(_address, "house_address")
+
+
+def house() -> House:
+    """Built once for a page, from a handful of small queries."""
+    side = sidebar.show(g.session, g.who, now=g.now)
+    return House(
+        groups=tuple(group for group in (_boxes(side), _mailboxes(side), _more(side), _settings()) if group.items),
+        account=_account(),
+        banners=_banners(side),
+        newest=side.newest,
+        compose=_address("drafts.start") if side.mailboxes else "",
+        words=_words(),
+    )
+
+
+def counts(side: Sidebar) -> dict[str, int]:
+    """Every count of the sidebar by its name, as app.js fetches them."""
+    return {
+        **side.boxes,
+        "drafts": side.drafts,
+        "outbox": side.leaving + side.stuck,
+        "quarantine": side.quarantined,
+        **{f"mailbox-{mailbox.id}": mailbox.open for mailbox in side.mailboxes},
+    }
+
+
+def box_label(box: str) -> str:
+    return {
+        "unassigned": gettext("Unassigned"),
+        "mine": gettext("Mine"),
+        "open": gettext("All open"),
+        "waiting": gettext("Waiting for the customer"),
+        "snoozed": gettext("Snoozed"),
+        "closed": gettext("Closed"),
+        "spam": gettext("Spam"),
+    }[box]
+
+
+BOX_ICONS = {
+    "unassigned": "inbox",
+    "mine": "user",
+    "open": "folder-open",
+    "waiting": "hourglass",
+    "snoozed": "zzz",
+    "closed": "circle-check",
+    "spam": "alert-hexagon",
+}
+BOX_KEYS = {"unassigned": "g u", "mine": "g m", "open": "g o", "waiting": "g w", "snoozed": "g s", "closed": "g c", "spam": "g x"}
+
+
+def _boxes(side: Sidebar) -> Group:
+    here = (request.view_args or {}).get("box") if request.endpoint == "inbox.show" and not _mailbox_here() else None
+    shown_count = ("unassigned", "mine", "open", "waiting", "snoozed")  # how many are closed is no news to anybody
+    return Group(
+        "",
+        tuple(
+            Item(
+                box_label(box),
+                url_for("inbox.show", box=box),
+                icon=BOX_ICONS[box],
+                counter=box if box in shown_count else "",
+                count=side.boxes[box] if box in shown_count else 0,
+                key=BOX_KEYS[box],
+                here=box == here,
+                loud=box in ("unassigned", "mine"),
+            )
+            for box in BOX_ICONS
+        ),
+    )
+
+
+def _mailboxes(side: Sidebar) -> Group:
+    return Group(
+        gettext("Mailboxes"),
+        tuple(
+            Item(
+                mailbox.name,
+                url_for("inbox.show", box="open", mailbox=mailbox.id),
+                colour=mailbox.colour,
+                counter=f"mailbox-{mailbox.id}",
+                count=mailbox.open,
+                here=_mailbox_here() == mailbox.id,
+                health=mailbox.state,
+                health_words=_health_words(mailbox),
+            )
+            for mailbox in side.mailboxes
+        ),
+    )
+
+
+def _more(side: Sidebar) -> Group:
+    wanted = (
+        (gettext("Drafts"), "drafts.show", "edit", "drafts", side.drafts, "g d", False),
+        (gettext("Outbox"), "outbox.show", "send", "outbox", side.leaving + side.stuck, "g b", side.stuck > 0),
+        (gettext("Quarantine"), "quarantine.show", "shield-x", "quarantine", side.quarantined, "g q", side.quarantined > 0),
+    )
+    return Group(
+        gettext("Mail"),
+        tuple(
+            Item(label, address, icon=icon, counter=counter, count=count, key=key, loud=loud, here=_here(endpoint))
+            for label, endpoint, icon, counter, count, key, loud in wanted
+            if (address := _address(endpoint))
+        ),
+    )
+
+
+def _settings() -> Group:
+    wanted = [(gettext("Health"), "health.show", "activity", "g h")]
+    if g.who.is_manager:
+        wanted.append((gettext("People"), "people.show", "users", "g p"))
+    if g.who.is_admin:
+        wanted.append((gettext("Mailboxes"), "mailboxes.show", "mailbox", "g a"))
+    return Group(
+        gettext("Set-up"),
+        tuple(
+            Item(label, address, icon=icon, key=key, here=_here(endpoint))
+            for label, endpoint, icon, key in wanted
+            if (address := _address(endpoint))
+        ),
+    )
+
+
+def _account() -> tuple[Item, ...]:
+    address = _address("preferences.show")
+    return (Item(gettext("Preferences"), address, icon="settings"),) if address else ()
+
+
+def _banners(side: Sidebar) -> tuple[Banner, ...]:
+    health = _address("health.show")
+    broken = [mailbox.name for mailbox in side.mailboxes if mailbox.state == "bad"]
+    banners = []
+    if broken:
+        text = gettext("No mail comes in for: %(names)s.", names=gettext(", ").join(broken))
+        banners.append(Banner("bad", text, health, gettext("What is wrong")))
+    if any(mailbox.importing for mailbox in side.mailboxes):
+        banners.append(Banner("note", gettext("Older mail is still coming in."), health, gettext("How far it is")))
+    return tuple(banners)
+
+
+def _health_words(mailbox: SideMailbox) -> str:
+    return {
+        "ok": gettext("Works"),
+        "new": gettext("Not read yet"),
+        "warn": gettext("Needs a look"),
+        "bad": gettext("Does not work"),
+        "off": gettext("Switched off"),
+    }[mailbox.state]
+
+
+def _words() -> dict[str, object]:
+    """What app.js and keys.js say."""
+    return {
+        "units": unit_words(),
+        "this page": gettext("On this page"),
+        "nothing": gettext("Nothing fits these words"),
+        "recent": gettext("Recently opened"),
+        "new mail": gettext("New mail: %(who)s", who="{}"),
+        "new mails": gettext("%(count)s new conversations", count="{}"),
+        "signed out": gettext("You are signed out."),
+        "failed": gettext("That did not work. Check the connection and try again."),
+        "selected": gettext("%(count)s selected", count="{}"),
+        "then": gettext("then"),
+        "keys": {
+            "list": gettext("In the list"),
+            "next": gettext("Next"),
+            "previous": gettext("Previous"),
+            "open": gettext("Open"),
+            "choose": gettext("Choose"),
+        },
+    }
+
+
+def _mailbox_here() -> int | None:
+    return request.args.get("mailbox", type=int) if request.endpoint == "inbox.show" else None
+
+
+def _here(endpoint: str) -> bool:
+    return request.blueprint == endpoint.partition(".")[0]
+
+
+def _address(endpoint: str) -> str:
+    """Where a page stands; "" in a house without it."""
+    return url_for(endpoint) if endpoint in current_app.view_functions else ""

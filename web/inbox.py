@@ -1,0 +1,198 @@
+"""The list of conversations: boxes, filters, pages, bulk changes, and rows that change while one looks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from urllib.parse import urlencode as url_encode
+
+from flask import Blueprint, Response, g, jsonify, redirect, render_template, request, url_for
+from flask_babel import gettext, ngettext
+from werkzeug.wrappers import Response as AnyResponse
+
+from inbox import lists, people, sidebar
+from inbox.errors import N_, NotFound, UserError
+from inbox.lists import BOXES, ListRow
+from web import edge, house, language, later
+
+pages = Blueprint("inbox", __name__)
+
+PAGE_SIZE = 50
+MOST_AT_ONCE = 200  # conversations in one bulk change, rows in one update
+LONG_WAIT = timedelta(days=1)  # from here on the waiting time stands out
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What the address of a list asks for."""
+
+    box: str
+    mailbox_id: int | None
+    tag_id: int | None
+    owner_id: int | None
+    order: str
+
+    @property
+    def query(self) -> dict[str, Any]:
+        """The same as parts of an address; what is usual stands in none."""
+        query = {"mailbox": self.mailbox_id, "tag": self.tag_id, "owner": self.owner_id}
+        return {name: value for name, value in query.items() if value} | ({"order": self.order} if self.order != "newest" else {})
+
+    @property
+    def filters(self) -> dict[str, Any]:
+        return {"mailbox_id": self.mailbox_id, "tag_id": self.tag_id, "owner_id": self.owner_id}
+
+    @classmethod
+    def read(cls, box: str) -> Wanted:
+        given = request.args
+        order = "waiting" if given.get("order") == "waiting" else "newest"
+        return cls(box, given.get("mailbox", type=int), given.get("tag", type=int), given.get("owner", type=int), order)
+
+
+@pages.get("/")
+def home() -> AnyResponse:
+    return redirect(url_for("inbox.show", box="unassigned"), 303)
+
+
+@pages.get("/inbox/<box>")
+def show(box: str) -> str:
+    wanted = Wanted.read(box)
+    page = lists.page(
+        g.session, g.who, box, now=g.now, after=request.args.get("after"), size=PAGE_SIZE, order=wanted.order, **wanted.filters
+    )
+    first = not request.args.get("after") or page.newer is None
+    return render_template(
+        "inbox/show.html",
+        wanted=wanted,
+        page=page,
+        first=first,
+        title=house.box_label(box),
+        older=_address(wanted, after=page.older) if page.older else "",
+        newer=_address(wanted, after=page.newer) if page.newer else "",
+        tags=lists.tags(g.session),
+        team=people.colleagues(g.session, g.who),
+        snoozes=later.choices(g.now, language.zone()),
+        shown=shown(wanted),
+    )
+
+
+@pages.get("/inbox/<box>/rows")
+def rows(box: str) -> str:
+    """Rows as they are now: those of the asked conversations that stand in this list. inbox.js sets them in."""
+    if box not in BOXES:
+        raise NotFound
+    wanted = Wanted.read(box)
+    found = lists.rows_of(g.session, g.who, _ids(request.args.getlist("id")), now=g.now)
+    return render_template("inbox/rows.html", rows=[row for row in found if _stands_in(row, wanted)], shown=shown(wanted))
+
+
+@pages.get("/inbox/counts")
+def counts() -> Response:
+    return jsonify(house.counts(sidebar.show(g.session, g.who, now=g.now)))
+
+
+@pages.post("/inbox/changes")
+def change() -> AnyResponse:
+    """One thing done to several conversations at once."""
+    from inbox import triage
+
+    ids = _ids(request.form.getlist("id"))
+    back = edge.same_origin(request.form.get("next"), otherwise=url_for("inbox.show", box="unassigned"))
+    if not ids:
+        edge.tell(gettext("Choose conversations first."), kind="info")
+        return redirect(back, 303)
+    action = request.form.get("action", "")
+    done = triage.many(g.session, g.who, ids, action, now=g.now, **_given_with(action))
+    undo = {"close": "reopen", "spam": "not_spam", "not_spam": "spam", "snooze": "reopen", "reopen": "", "wait": "reopen"}.get(action, "")
+    told = ngettext("%(num)d conversation: %(what)s", "%(num)d conversations: %(what)s", done, what=_what(action))
+    edge.tell(told, undo=url_for("inbox.change") if undo else "", fields={"action": undo, "id": ids} if undo else None)
+    return redirect(back, 303)
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What a row says beyond its facts: made here once for a page, so that rows cost no look-ups."""
+
+    words: dict[str, str]
+    base: str
+    tail: str
+    me: int
+
+
+def shown(wanted: Wanted | None = None) -> Shown:
+    return Shown(
+        words={
+            "open": gettext("Open"),
+            "waiting": gettext("Waiting"),
+            "snoozed": gettext("Snoozed"),
+            "closed": gettext("Closed"),
+            "spam": gettext("Spam"),
+            "failed": gettext("Not sent"),
+            "uncertain": gettext("Uncertain"),
+            "bounced": gettext("Came back"),
+            "new": gettext("New"),
+            "unread": gettext("Unread"),
+            "draft": gettext("Draft"),
+            "files": gettext("Has attachments"),
+            "no subject": gettext("(no subject)"),
+            "nobody": gettext("No owner"),
+            "you wrote": gettext("Our answer was last"),
+            "since": gettext("Waits for an answer since"),
+            "until": gettext("Snoozed until"),
+            "choose": gettext("Choose"),
+            "writes": gettext("%(name)s is writing", name="{}"),
+            "looks": gettext("%(name)s is looking", name="{}"),
+            "messages": gettext("Messages"),
+        },
+        base=request.script_root + "/conversations/",
+        tail="?" + url_encode({"box": wanted.box, **wanted.query}) if wanted else "",
+        me=g.who.id,
+    )
+
+
+def _stands_in(row: ListRow, wanted: Wanted) -> bool:
+    """Whether a conversation belongs to the asked list."""
+    status = "open" if wanted.box in ("unassigned", "mine") else wanted.box
+    owner_fits = {"unassigned": row.owner_id is None, "mine": row.owner_id == g.who.id}.get(
+        wanted.box, wanted.owner_id is None or row.owner_id == wanted.owner_id
+    )
+    tag_fits = wanted.tag_id is None or any(tag_id == wanted.tag_id for tag_id, _name, _colour in row.tags)
+    return row.status == status and owner_fits and tag_fits and wanted.mailbox_id in (None, row.mailbox_id)
+
+
+def _address(wanted: Wanted, *, after: str | None = None) -> str:
+    return url_for("inbox.show", box=wanted.box, after=after, **wanted.query)
+
+
+def _ids(given: list[str]) -> list[int]:
+    return list(dict.fromkeys(int(one) for one in given[:MOST_AT_ONCE] if one.isascii() and one.isdigit() and len(one) < 19))
+
+
+def _given_with(action: str) -> dict[str, Any]:
+    """The further fields that an action takes."""
+    form = request.form
+    if action == "assign":
+        owner = form.get("owner", "")
+        return {"owner_id": g.who.id if owner == "me" else int(owner) if owner.isascii() and owner.isdigit() else None}
+    if action == "snooze":
+        return {"until": later.read(form.get("until", ""), now=g.now, zone=language.zone())}
+    if action == "tag":
+        return {"name": form.get("tag", "")}
+    if action in ("close", "reopen", "wait", "spam", "not_spam", "mark_unread"):
+        return {}
+    raise UserError(N_("Choose what to do."))
+
+
+def _what(action: str) -> str:
+    return {
+        "assign": gettext("assigned"),
+        "close": gettext("closed"),
+        "reopen": gettext("opened again"),
+        "wait": gettext("waiting for the customer"),
+        "snooze": gettext("snoozed"),
+        "spam": gettext("marked as spam"),
+        "not_spam": gettext("no longer spam"),
+        "mark_unread": gettext("marked as unread"),
+        "tag": gettext("tagged"),
+    }[action]

@@ -1,0 +1,207 @@
+"""Language, time zone and theme of the reader; times and sizes in words.
+
+Catalogs are read from their .po files when the process starts: there is nothing to compile and nothing to forget.
+"""
+
+from __future__ import annotations
+
+import io
+from datetime import datetime, timedelta
+from functools import cache, cached_property
+from pathlib import Path
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
+from babel.support import NullTranslations, Translations
+from flask import Flask, g, has_request_context, request, session
+from flask_babel import Babel, Domain, get_locale, gettext
+from markupsafe import Markup, escape
+
+LOCALES = {"ja": "日本語", "en": "English"}
+CATALOGS = Path(__file__).resolve().parent / "translations"
+DAYS_SHOWN_AS_AGO = 45
+
+
+def install(app: Flask) -> None:
+    _Babel(app, default_locale="en", default_timezone="Asia/Tokyo", locale_selector=locale, timezone_selector=_zone_name)
+    app.add_template_filter(when)
+    app.add_template_filter(when_long)
+    app.add_template_filter(when_day)
+    app.add_template_filter(ago)
+    app.add_template_filter(age)
+    app.add_template_filter(file_size)
+    app.add_template_filter(many)
+    app.context_processor(_for_templates)
+
+
+# -- whose language
+
+
+def locale() -> str:
+    """The person's setting, else the language chosen on the sign-in page, else what the browser asks for."""
+    who = g.get("who")
+    chosen = who.locale if who is not None else session.get("locale", "")
+    if chosen in LOCALES:
+        return chosen
+    return request.accept_languages.best_match(LOCALES, default="en") or "en"
+
+
+def zone() -> ZoneInfo:
+    return _zone(_zone_name())
+
+
+def theme() -> str:
+    """auto, light or dark."""
+    who = g.get("who")
+    chosen = who.theme if who is not None else session.get("theme", "auto")
+    return chosen if chosen in ("auto", "light", "dark") else "auto"
+
+
+def _zone_name() -> str:
+    who = g.get("who") if has_request_context() else None
+    return who.time_zone if who is not None else "Asia/Tokyo"
+
+
+@cache
+def _zone(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError):
+        return ZoneInfo("UTC")
+
+
+def _for_templates() -> dict[str, object]:
+    return {"locale": str(get_locale()), "theme": theme(), "LOCALES": LOCALES, "errors": {}}
+
+
+# -- catalogs
+
+
+class _Catalogs(Domain):
+    """Like flask-babel's own, but from .po files."""
+
+    def get_translations(self) -> NullTranslations:
+        if not has_request_context() and get_locale() is None:
+            return NullTranslations()
+        return catalog(str(get_locale()))
+
+
+class _Babel(Babel):
+    @cached_property
+    def domain_instance(self) -> Domain:
+        return _Catalogs(domain=self.domain)
+
+
+@cache
+def catalog(name: str) -> NullTranslations:
+    """The translations of a language; English msgids where there are none."""
+    path = CATALOGS / name / "LC_MESSAGES" / "messages.po"
+    if not path.exists():
+        return NullTranslations()
+    packed = io.BytesIO()
+    with path.open("rb") as source:
+        write_mo(packed, read_po(source, locale=name))
+    packed.seek(0)
+    return Translations(packed)
+
+
+# -- times and sizes in words. Hand-made, because a list has a hundred of them and Babel needs 0.1 ms for each.
+
+MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
+
+
+def when(at: datetime | None) -> Markup:
+    """For lists: the time today, the day this year, else the date; the full time as its title."""
+    if at is None:
+        return Markup("")
+    local, now = at.astimezone(zone()), g.now.astimezone(zone())
+    return _time(at, local, _short(local, now))
+
+
+def when_long(at: datetime | None) -> Markup:
+    """For headers: day and time."""
+    if at is None:
+        return Markup("")
+    local = at.astimezone(zone())
+    return _time(at, local, full(local))
+
+
+def when_day(at: datetime | None) -> Markup:
+    """The day alone."""
+    if at is None:
+        return Markup("")
+    local = at.astimezone(zone())
+    return _time(at, local, _day(local))
+
+
+def ago(at: datetime | None) -> Markup:
+    """How long since: "5 min", "3 h", "2 d"; kept fresh by app.js."""
+    if at is None:
+        return Markup("")
+    local = at.astimezone(zone())
+    return _time(at, local, age(g.now - at), Markup(" data-ago"))
+
+
+def age(span: timedelta) -> str:
+    """A length of time in its largest whole unit."""
+    units = unit_words()
+    minutes = max(0, int(span.total_seconds() // 60))
+    if minutes < 1:
+        return units["now"]
+    for size, name in ((1440, "d"), (60, "h"), (1, "m")):
+        if minutes >= size:
+            return units[name].replace("0", str(minutes // size))
+    return units["now"]
+
+
+def unit_words() -> dict[str, str]:
+    """Words for lengths of time, 0 standing for the number; also given to app.js."""
+    if "unit_words" not in g:
+        g.unit_words = {
+            "now": gettext("now"),
+            "m": gettext("0 min"),
+            "h": gettext("0 h"),
+            "d": gettext("0 d"),
+        }
+    return g.unit_words
+
+
+def full(local: datetime) -> str:
+    """Day and time of a local time, in the reader's order."""
+    return f"{_day(local)} {local:%H:%M}"
+
+
+def file_size(size: int) -> str:
+    """Bytes as people say them, in powers of ten."""
+    if size < 1000:
+        return f"{size} B"
+    for unit, power in (("kB", 1e3), ("MB", 1e6), ("GB", 1e9)):
+        if size < power * 1000 or unit == "GB":
+            value = size / power
+            return f"{value:.1f} {unit}" if value < 10 else f"{value:,.0f} {unit}"
+    raise AssertionError
+
+
+def many(number: int) -> str:
+    """A count with thousands separators."""
+    return f"{number:,}"
+
+
+def _short(local: datetime, now: datetime) -> str:
+    if local.date() == now.date():
+        return f"{local:%H:%M}"
+    japanese = locale() == "ja"
+    if local.year == now.year:
+        return f"{local.month}月{local.day}日" if japanese else f"{local.day} {MONTHS[local.month - 1]}"
+    return f"{local.year}/{local.month:02}/{local.day:02}" if japanese else f"{local.day} {MONTHS[local.month - 1]} {local.year}"
+
+
+def _day(local: datetime) -> str:
+    if locale() == "ja":
+        return f"{local.year}年{local.month}月{local.day}日"
+    return f"{local.day} {MONTHS[local.month - 1]} {local.year}"
+
+
+def _time(at: datetime, local: datetime, shown: str, more: Markup = Markup("")) -> Markup:
+    return Markup('<time datetime="%s" title="%s"%s>%s</time>') % (at.isoformat(timespec="seconds"), full(local), more, escape(shown))

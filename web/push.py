@@ -1,0 +1,243 @@
+"""The event stream: tells open screens within a second that something changed. They fetch what with their own rights.
+
+One pair of threads per web process serves all its streams: one listens to the doorbell, one reads the new history events
+when it rings, or after two seconds without. So a dead Redis costs two seconds and nothing else.
+"""
+
+from __future__ import annotations
+
+import json
+import queue
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import redis
+import structlog
+from flask import Blueprint, Response, current_app, g, request, session
+
+from inbox import db, news, people
+from inbox.news import News
+from inbox.wire import ring
+
+POLL_SECONDS = 2.0
+BREATH_SECONDS = 0.05  # between two looks: a burst of rings is one look
+HEARTBEAT_SECONDS = 15.0
+LATE_SECONDS = 20.0  # on PostgreSQL a transaction may commit a smaller event id later; so long is looked back
+WAITING_ROOM = 200  # undelivered pieces of news of one screen; a slower one looks at everything again
+
+pages = Blueprint("push", __name__)
+log = structlog.get_logger()
+
+
+@pages.record_once
+def _install(state) -> None:  # type: ignore[no-untyped-def]
+    state.app.extensions["push"] = Fan()
+
+
+@pages.get("/events")
+def events() -> Response:
+    """text/event-stream; every message is named "news" and holds a JSON list."""
+    seen = request.headers.get("Last-Event-ID") or request.args.get("since") or ""
+    fan: Fan = current_app.extensions["push"]
+    screen = fan.open(g.who, key=session.get("key", ""), since=int(seen) if seen.isascii() and seen.isdigit() else None)
+    headers = {"X-Accel-Buffering": "no", "Cache-Control": "no-store"}
+    return Response(_stream(fan, screen), mimetype="text/event-stream", headers=headers)
+
+
+def _stream(fan: Fan, screen: Screen) -> Iterator[str]:
+    """Runs after the request's own transaction has ended; holds no connection while it waits."""
+    try:
+        yield "retry: 1000\n: here\n\n"
+        yield from _written(screen.missed())
+        while not screen.ended:
+            try:
+                batch = [screen.waiting.get(timeout=HEARTBEAT_SECONDS)]
+            except queue.Empty:
+                if not screen.still_allowed():
+                    break
+                yield ": still here\n\n"
+                continue
+            while len(batch) < WAITING_ROOM and not screen.waiting.empty():
+                batch.append(screen.waiting.get_nowait())
+            yield from _written([one for one in batch if one is not None])
+        yield "event: ended\ndata: {}\n\n"
+    finally:
+        fan.close(screen)
+
+
+def _written(batch: list[News]) -> Iterator[str]:
+    if not batch:
+        return
+    newest = max(one.id for one in batch)
+    told = [
+        {"all": True} if one.kind == "all" else {"conversation": one.conversation_id, "mailbox": one.mailbox_id, "kind": one.kind, "by": one.by}
+        for one in batch
+    ]
+    yield "event: news\n" + (f"id: {newest}\n" if newest else "") + f"data: {json.dumps(told)}\n\n"
+
+
+EVERYTHING = News(id=0, conversation_id=None, mailbox_id=None, kind="all", by=None)
+
+
+@dataclass(eq=False)
+class Screen:
+    """One open stream."""
+
+    who: people.Viewer
+    key: str  # of the browser session
+    since: int | None
+    waiting: queue.Queue[News | None] = field(default_factory=lambda: queue.Queue(WAITING_ROOM + 1))
+    ended: bool = False
+
+    def tell(self, one: News) -> None:
+        if one.mailbox_id is not None and not self.who.may_see(one.mailbox_id):
+            return
+        try:
+            if self.waiting.qsize() >= WAITING_ROOM:
+                while True:
+                    self.waiting.get_nowait()  # too slow: everything anew instead of a long tale
+        except queue.Empty:
+            one = EVERYTHING
+        self.waiting.put_nowait(one)
+
+    def end(self) -> None:
+        self.ended = True
+        try:
+            self.waiting.put_nowait(None)
+        except queue.Full:
+            pass  # it is awake anyway
+
+    def missed(self) -> list[News]:
+        """What happened between the page and this stream."""
+        if self.since is None:
+            return []
+        with db.reading() as opened:
+            found = news.since(opened, self.since)
+        if len(found) > WAITING_ROOM:
+            return [EVERYTHING]
+        return [one for one in found if one.mailbox_id is None or self.who.may_see(one.mailbox_id)]
+
+    def still_allowed(self) -> bool:
+        """Access is looked at anew with every heartbeat."""
+        with db.reading() as opened:
+            found = people.viewer(opened, self.who.id, self.who.epoch)
+        if found is None:
+            return False
+        self.who = found
+        return True
+
+
+class Fan:
+    """Reads news once for a process and hands them to its screens."""
+
+    def __init__(self) -> None:
+        self._screens: set[Screen] = set()
+        self._lock = threading.Lock()
+        self._bell = threading.Event()
+        self._threads: list[threading.Thread] = []
+        self._stopping = False
+
+    def open(self, who: people.Viewer, *, key: str, since: int | None) -> Screen:
+        screen = Screen(who, key, since)
+        with self._lock:
+            self._screens.add(screen)
+            if not self._threads:
+                self._start()
+        return screen
+
+    def close(self, screen: Screen) -> None:
+        with self._lock:
+            self._screens.discard(screen)
+
+    def stop(self) -> None:
+        """Ends all streams and both threads; for tests and orderly ends."""
+        self._stopping = True
+        self._bell.set()
+        for screen in self._all():
+            screen.end()
+        for thread in self._threads:
+            thread.join(POLL_SECONDS + 6)
+
+    def __len__(self) -> int:
+        return len(self._screens)
+
+    def _start(self) -> None:
+        for run in (self._listen, self._look_again_and_again):
+            thread = threading.Thread(target=run, name=f"push{run.__name__}", daemon=True)
+            self._threads.append(thread)
+            thread.start()
+
+    def _all(self) -> list[Screen]:
+        with self._lock:
+            return list(self._screens)
+
+    def _listen(self) -> None:
+        while not self._stopping:
+            try:
+                for about in ring.listen(POLL_SECONDS):
+                    if self._stopping:
+                        return
+                    if about and "ended" in about:
+                        self._end(about["ended"])
+                    if about is not None:
+                        self._bell.set()
+            except redis.RedisError as error:
+                log.info("push_without_redis", error=str(error)[:200])
+                time.sleep(POLL_SECONDS)
+
+    def _end(self, key: str) -> None:
+        for screen in self._all():
+            if screen.key == key:
+                screen.end()
+
+    def _look_again_and_again(self) -> None:
+        reader = _Reader()
+        while not self._stopping:
+            try:
+                for one in reader.read():
+                    for screen in self._all():
+                        screen.tell(one)
+            except Exception as error:  # the edge of a thread that must outlive a database that is away
+                log.warning("push_cannot_read", error=str(error)[:300])
+                time.sleep(POLL_SECONDS)
+            self._bell.wait(POLL_SECONDS)
+            self._bell.clear()
+            time.sleep(BREATH_SECONDS)
+
+
+class _Reader:
+    """Knows which events were told already."""
+
+    def __init__(self) -> None:
+        self._floor: int | None = None  # everything up to here was told
+        self._told: dict[int, float] = {}  # beyond the floor, with the time when it was read
+        self._company: frozenset[tuple[int, int, int, str]] = frozenset()
+
+    def read(self) -> list[News]:
+        with db.reading() as opened:
+            newest = news.newest(opened)
+            if self._floor is None:
+                self._floor = newest
+            lost = newest < max(self._told, default=self._floor)  # rows were deleted: their ids come again
+            found = () if lost else news.since(opened, self._floor)
+            company = news.company(opened, now=datetime.now(UTC))
+        changed = self._company ^ company
+        self._company = company
+        if lost or len(found) > news.MOST:
+            self._floor, self._told = newest, {}
+            return [EVERYTHING]
+        fresh = [one for one in found if one.id not in self._told]
+        self._remember(fresh)
+        told_company = {(c, m, u, kind) for c, m, u, kind in changed}
+        return fresh + [News(0, conversation, mailbox, kind, by) for conversation, mailbox, by, kind in sorted(told_company)]
+
+    def _remember(self, fresh: list[News]) -> None:
+        now = time.monotonic()
+        self._told.update((one.id, now) for one in fresh)
+        old = [number for number, at in self._told.items() if now - at > LATE_SECONDS]
+        if old:
+            self._floor = max(old)
+            self._told = {number: at for number, at in self._told.items() if number > self._floor}

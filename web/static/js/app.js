@@ -1,0 +1,143 @@
+// What every page of the house needs: requests with the CSRF token, news of others, fresh counts and times, drawer, messages.
+(() => {
+  const words = JSON.parse(document.getElementById("words").textContent);
+  const token = document.querySelector('meta[name="csrf-token"]').content;
+
+  const headers = (more = {}) => ({ "X-CSRFToken": token, "X-Fragment": "1", ...more });
+
+  // A fetch with our headers; to the sign-in page when the session ended. Resolves to the response, also for 4xx.
+  async function ask(url, options = {}) {
+    const response = await fetch(url, { credentials: "same-origin", ...options, headers: headers(options.headers) });
+    if (response.status === 401 && response.headers.has("X-Sign-In")) location.reload();
+    return response;
+  }
+
+  // A message at the lower left. kind: done, info or problem.
+  function tell(text, kind = "info") {
+    const box = document.createElement("div");
+    box.className = `told told-${kind}`;
+    box.dataset.told = "";
+    const span = document.createElement("span");
+    span.textContent = text;
+    box.append(span);
+    document.querySelector(".toasts").append(box);
+    fade(box);
+  }
+
+  function fade(box, seconds = 10) {
+    let timer = setTimeout(() => box.remove(), seconds * 1000);
+    box.addEventListener("pointerenter", () => clearTimeout(timer));
+    box.addEventListener("focusin", () => clearTimeout(timer));
+    box.addEventListener("pointerleave", () => { timer = setTimeout(() => box.remove(), 4000); });
+  }
+
+  window.Madoguchi = { words, headers, ask, tell };
+
+  document.addEventListener("htmx:config:request", (event) => {
+    event.detail.ctx.request.headers["X-CSRFToken"] = token;
+  });
+
+  // -- news: the stream tells what changed, everyone who shows it fetches it
+
+  const push = document.getElementById("push");
+  push.addEventListener("news", (event) => {
+    document.dispatchEvent(new CustomEvent("madoguchi:news", { detail: JSON.parse(event.detail.data) }));
+  });
+  push.addEventListener("ended", () => location.reload());
+
+  const state = document.querySelector("[data-link-state]");
+  let lost = null;
+  const linkLost = () => { lost ??= setTimeout(() => { state.hidden = false; }, 4000); };
+  const linkBack = () => {
+    clearTimeout(lost);
+    lost = null;
+    if (!state.hidden) {
+      state.hidden = true;
+      document.dispatchEvent(new CustomEvent("madoguchi:news", { detail: [{ all: true }] }));
+    }
+  };
+  push.addEventListener("htmx:sse:error", linkLost);
+  push.addEventListener("htmx:error", linkLost);
+  push.addEventListener("htmx:sse:after:connection", linkBack);
+
+  let counting = null;
+  document.addEventListener("madoguchi:news", (event) => {
+    if (counting || !event.detail.some((one) => one.all || !["looking", "writing"].includes(one.kind))) return;
+    counting = setTimeout(async () => {
+      counting = null;
+      const response = await ask("/inbox/counts").catch(() => null);
+      if (!response?.ok) return;
+      for (const [name, count] of Object.entries(await response.json())) {
+        for (const place of document.querySelectorAll(`[data-count="${name}"]`)) {
+          place.textContent = count ? count.toLocaleString("en") : "";
+        }
+      }
+    }, 250);
+  });
+
+  // -- times
+
+  function ago(at) {
+    const minutes = Math.max(0, Math.floor((Date.now() - at) / 60000));
+    for (const [size, name] of [[1440, "d"], [60, "h"], [1, "m"]]) {
+      if (minutes >= size) return words.units[name].replace("0", Math.floor(minutes / size));
+    }
+    return words.units.now;
+  }
+  function freshenTimes() {
+    for (const time of document.querySelectorAll("time[data-ago]")) {
+      const at = Date.parse(time.dateTime);
+      const text = ago(at);
+      if (time.textContent !== text) time.textContent = text;
+      time.closest(".wait")?.classList.toggle("wait-long", Date.now() - at > 86400000);
+    }
+  }
+  freshenTimes();
+  setInterval(freshenTimes, 20000);
+  document.addEventListener("madoguchi:shown", freshenTimes);
+
+  // -- small behaviour that attributes ask for
+
+  for (const box of document.querySelectorAll(".toasts [data-told]")) fade(box);
+  document.addEventListener("click", (event) => {
+    const on = (selector) => event.target.closest?.(selector);
+    on("[data-dismiss]")?.closest("[data-told]")?.remove();
+    if (on("[data-drawer]")) drawer(!document.body.classList.contains("drawer-open"));
+    else if (on("[data-drawer-close]")) drawer(false);
+    const opener = on("[data-open]");
+    if (opener) document.getElementById(opener.dataset.open)?.showModal();
+    if (on("[data-close]")) on("dialog").close();
+    if (event.target instanceof HTMLDialogElement && !event.target.hasAttribute("data-modal")) event.target.close();
+    for (const menu of document.querySelectorAll("details.menu[open]")) {
+      if (!menu.contains(event.target)) menu.open = false;
+    }
+  });
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape") return;
+    const menu = document.querySelector("details.menu[open]");
+    if (menu) { menu.open = false; menu.querySelector("summary").focus(); }
+    drawer(false);
+  });
+  function drawer(open) {
+    document.body.classList.toggle("drawer-open", open);
+    document.querySelector("[data-drawer]").setAttribute("aria-expanded", String(open));
+    if (open) document.querySelector(".side a")?.focus();
+  }
+  for (const form of document.querySelectorAll("form[data-auto]")) form.addEventListener("change", () => form.requestSubmit());
+
+  // forms that come back to where they were sent from
+  for (const form of document.querySelectorAll("form[data-here]")) {
+    if (form.elements.next) continue;
+    const next = Object.assign(document.createElement("input"), { type: "hidden", name: "next", value: location.pathname + location.search });
+    form.append(next);
+  }
+
+  // one press, one post
+  document.addEventListener("submit", (event) => {
+    if (event.target.method !== "post") return;
+    if (event.target.dataset.sent) { event.preventDefault(); return; }
+    event.target.dataset.sent = "yes";
+    setTimeout(() => delete event.target.dataset.sent, 3000);
+  });
+  addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
+})();
