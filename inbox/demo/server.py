@@ -121,7 +121,8 @@ class DemoServer:
 
     def _authenticate(self, server: SMTP, session: Session, envelope: Envelope, mechanism: str, data: Any) -> AuthResult:
         known = (self.settings.user.encode(), self.settings.password.encode())
-        return AuthResult(success=isinstance(data, LoginPassword) and (data.login, data.password) == known)
+        right = isinstance(data, LoginPassword) and (data.login, data.password) == known
+        return AuthResult(success=right, handled=False)  # not handled: aiosmtpd then sends the answer
 
     async def handle_RCPT(
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
