@@ -5,7 +5,7 @@ The words are made by `mail.search_words`: bigrams for Japanese, Chinese and Kor
 
 from __future__ import annotations
 
-from sqlalchemy import ForeignKey, Index, Text
+from sqlalchemy import BigInteger, ForeignKey, Index, Text
 from sqlalchemy.dialects.postgresql import TSVECTOR
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -15,12 +15,14 @@ from inbox.models.base import Base, Id
 class SearchWords(Base):
     """PostgreSQL: a tsvector holds positions to 16,383 only, so long texts stand in several overlapping chunks.
 
-    On SQLite this table stays empty; `search_fts(rowid = message id)` is used instead.
+    `place` is hour of arrival << 32 | message id, so that its order is that of time. On SQLite this table stays empty;
+    `search_fts(rowid = place)` is used instead.
     """
 
     __tablename__ = "search_words"
     __table_args__ = (Index("ix_search_words_words", "words", postgresql_using="gin"),)
 
-    message_id: Mapped[int] = mapped_column(Id, ForeignKey("message.id", ondelete="CASCADE"), primary_key=True)
-    chunk: Mapped[int] = mapped_column(primary_key=True)
+    place: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    chunk: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    message_id: Mapped[int] = mapped_column(Id, ForeignKey("message.id", ondelete="CASCADE"), index=True)
     words: Mapped[str] = mapped_column(Text().with_variant(TSVECTOR(), "postgresql"))

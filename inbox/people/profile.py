@@ -112,7 +112,7 @@ def sign_as(session: Session, who: Viewer, mailbox_id: int, *, from_name: str | 
         own = MailboxAccess(user_id=who.id, mailbox_id=mailbox_id)
         session.add(own)
     own.from_name = " ".join(from_name.split())[:100] or None if from_name is not None else None
-    own.signature_html = safe_html.clean(html) if html is not None else None
+    own.signature_html = safe_html.clean(html).html if html is not None else None
     session.flush()
 
 

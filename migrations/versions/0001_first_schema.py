@@ -590,15 +590,17 @@ def upgrade() -> None:
 
     op.create_table(
         "search_words",
+        sa.Column("place", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("chunk", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("message_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("chunk", sa.Integer(), nullable=False),
         sa.Column("words", sa.Text().with_variant(postgresql.TSVECTOR(), "postgresql"), nullable=False),
         sa.ForeignKeyConstraint(
             ["message_id"], ["message.id"], name=op.f("fk_search_words_message_id_message"), ondelete="CASCADE"
         ),
-        sa.PrimaryKeyConstraint("message_id", "chunk", name=op.f("pk_search_words")),
+        sa.PrimaryKeyConstraint("place", "chunk", name=op.f("pk_search_words")),
     )
     with op.batch_alter_table("search_words", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_search_words_message_id"), ["message_id"], unique=False)
         batch_op.create_index("ix_search_words_words", ["words"], unique=False, postgresql_using="gin")
 
     op.create_table(
@@ -722,6 +724,7 @@ def downgrade() -> None:
     op.drop_table("draft_file")
     with op.batch_alter_table("search_words", schema=None) as batch_op:
         batch_op.drop_index("ix_search_words_words", postgresql_using="gin")
+        batch_op.drop_index(batch_op.f("ix_search_words_message_id"))
 
     op.drop_table("search_words")
     with op.batch_alter_table("raw_mail", schema=None) as batch_op:

@@ -1,0 +1,376 @@
+"""Search over subject, people and text that finds two-character Japanese words, in both databases.
+
+Each message stands in the index under its *place*: hour of arrival << 32 | message id. Walking places downwards gives
+the newest first without sorting, however many messages match, also when old mail is imported later.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, time
+from functools import lru_cache
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Row, bindparam, delete, func, insert, select, text
+from sqlalchemy.orm import Session
+
+from inbox import lists, search_query
+from inbox.db import Utc, is_sqlite
+from inbox.mail.search_words import chunks, folded, index_words
+from inbox.models import Conversation, Mailbox, Message, SearchWords
+from inbox.people import Viewer
+from inbox.search_query import EVERY, FILES, LONG, MAILBOX, RECIPIENT, SENDER, SUBJECT, Query, Term
+
+INDEXED = 400_000  # characters of one text; what follows is not searched
+SHOWN = 20_000  # characters of a text in which the found words are looked for, to show them
+BEFORE, AROUND = 40, 200  # characters of a found text: before the first word, and all together
+ID_BITS = 32
+ALL_PLACES = 2**63 - 1
+MANY = 20_000  # PostgreSQL: for more matches than these it walks places instead of collecting all matches first
+POSITIONS = 16_383  # of a tsvector
+
+
+def index(session: Session, message: Message) -> None:
+    """Puts a stored message into the index. Its words never change; its text does not either."""
+    conversation = session.get(Conversation, message.conversation_id)
+    assert conversation is not None
+    place = place_of(message)
+    marks = _marks(message, conversation.mailbox_id)
+    if is_sqlite(session):
+        words = f"{marks} {index_words(message.text[:INDEXED])}"
+        session.execute(
+            text("INSERT INTO search_fts (rowid, words) VALUES (:place, :words)"), {"place": place, "words": words}
+        )
+        return
+    parts = list(chunks(message.text[:INDEXED]))
+    long = f"{LONG} " if len(parts) > 1 else ""
+    session.execute(
+        insert(SearchWords),
+        [
+            {
+                "place": place,
+                "chunk": n,
+                "message_id": message.id,
+                "words": _vector(f"{long}{marks} {index_words(piece)}"),
+            }
+            for n, piece in enumerate(parts)
+        ],
+    )
+
+
+def unindex(session: Session, message: Message, *, mailbox_id: int) -> None:
+    """Takes a message out of the index, before it is deleted."""
+    place = place_of(message)
+    if not is_sqlite(session):
+        session.execute(delete(SearchWords).where(SearchWords.message_id == message.id))
+        return
+    words = f"{_marks(message, mailbox_id)} {index_words(message.text[:INDEXED])}"  # a contentless table must be told
+    session.execute(
+        text("INSERT INTO search_fts (search_fts, rowid, words) VALUES ('delete', :place, :words)"),
+        {"place": place, "words": words},
+    )
+
+
+def search(
+    session: Session, who: Viewer, query: str, *, now: datetime, after: str | None = None, size: int = 50
+) -> lists.ListPage:
+    """Conversations with a message that matches, newest match first, each once; the match stands in `row.match`.
+
+    Never raises for anything typed. `newer` of the page is always None.
+    """
+    size = max(1, min(size, lists.LARGEST_PAGE))
+    asked = _narrowed(session, who, search_query.read(query))
+    start = int(after) if after and after.isdecimal() and after.isascii() and len(after) < 20 else ALL_PLACES
+    if asked is None:
+        return lists.ListPage(rows=(), older=None, newer=None)
+    best, place = _best_matches(session, asked, before=min(start, ALL_PLACES), size=size)
+    rows = lists.rows_of(session, who, list(best)[:size], now=now)
+    texts = _texts(session, [best[row.id] for row in rows])
+    return lists.ListPage(
+        rows=tuple(
+            replace(row, match=pieces(texts.get(best[row.id], ""), asked.query.words), match_message_id=best[row.id])
+            for row in rows
+        ),
+        older=str(place) if len(best) > size else None,
+        newer=None,
+    )
+
+
+def pieces(found: str, words: Sequence[str]) -> tuple[tuple[str, bool], ...]:
+    """The part of a text around the first searched word, in pieces (text, is it a searched word). Plain text, not HTML."""
+    flat = " ".join(found[:SHOWN].split())
+    same, origin = _folded_with_origins(flat)
+    spots = _spots(same, words)
+    first = origin[spots[0][0]] if spots else 0
+    start = max(0, first - BEFORE) if first > BEFORE else 0
+    out: list[tuple[str, bool]] = [("…", False)] if start else []
+    at, end = start, min(len(flat), start + AROUND)
+    for low, high in ((origin[low], origin[high - 1] + 1) for low, high in spots):
+        if low < at or low >= end:
+            continue
+        out += [(flat[at:low], False), (flat[low : min(high, end)], True)]
+        at = min(high, end)
+    out.append((flat[at:end] + ("…" if end < len(flat) else ""), False))
+    return tuple(piece for piece in out if piece[0])
+
+
+def place_of(message: Message | Row[Any]) -> int:
+    """Where a message stands in the order of search: by hour of arrival, then by id."""
+    hours = max(0, int(message.at.timestamp()) // 3600) & 0x7FFFFFFF
+    return hours << ID_BITS | message.id
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A query with its names looked up for one viewer."""
+
+    query: Query
+    who_id: int
+    mailbox_ids: tuple[int, ...]
+    within: tuple[Term, ...]  # marks of the mailboxes, when they are not all
+    tag_ids: tuple[int, ...] | None
+    since: datetime | None
+    until: datetime | None
+
+
+def _narrowed(session: Session, who: Viewer, query: Query) -> Asked | None:
+    """None when nothing can match: an empty query, a mailbox or a tag that is not there."""
+    if query.empty or not who.mailbox_ids:
+        return None
+    mailbox_ids = who.mailbox_ids
+    if query.mailboxes:
+        named = session.execute(select(Mailbox.id, Mailbox.name, Mailbox.address).where(Mailbox.id.in_(mailbox_ids)))
+        mailbox_ids = tuple(m.id for m in named if {folded(m.name), folded(m.address)} & set(query.mailboxes))
+    tag_ids = None
+    if query.tags:
+        tag_ids = tuple(t for t, name, _colour in lists.tags(session) if folded(name) in query.tags)
+    if not mailbox_ids or tag_ids == ():
+        return None
+    everything = who.is_admin and not query.mailboxes
+    return Asked(
+        query=query,
+        who_id=who.id,
+        mailbox_ids=mailbox_ids,
+        within=() if everything else tuple(Term((f"{MAILBOX}{mailbox_id}",)) for mailbox_id in mailbox_ids),
+        tag_ids=tag_ids,
+        since=_midnight(query.after, who.time_zone),
+        until=_midnight(query.before, who.time_zone),
+    )
+
+
+def _midnight(day: date | None, zone: str) -> datetime | None:
+    if day is None or not 1971 <= day.year <= 9000:
+        return None
+    return datetime.combine(day, time(), ZoneInfo(zone)).astimezone(UTC)
+
+
+def _best_matches(session: Session, asked: Asked, *, before: int, size: int) -> tuple[dict[int, int], int]:
+    """Up to size + 1 conversations with their newest matching message, and the place after which the next page goes on."""
+    best: dict[int, int] = {}
+    place, page_end, step = before, before, size * 2
+    while True:
+        hits, last = _hits(session, asked, before=place, limit=step)
+        fresh = [hit for hit in hits if hit.conversation_id not in best]
+        shown = _shown_before(session, asked, fresh, from_place=before) if before < ALL_PLACES else set()
+        for hit in fresh:
+            if hit.conversation_id in shown or hit.conversation_id in best:
+                continue
+            best[hit.conversation_id] = hit.message_id
+            if len(best) > size:
+                return best, page_end
+            page_end = hit.place
+        if last is None:
+            return best, page_end
+        place, step = last, min(step * 4, 5_000)
+
+
+@dataclass(frozen=True)
+class Hit:
+    place: int
+    message_id: int
+    conversation_id: int
+
+
+def _hits(session: Session, asked: Asked, *, before: int, limit: int) -> tuple[list[Hit], int | None]:
+    """Of the next `limit` matching messages below a place those that the other conditions let through.
+
+    And the place of the last one looked at; None when no more match.
+    """
+    lowest = max(0, int(asked.since.timestamp()) // 3600) << ID_BITS if asked.since is not None else 0
+    if asked.until is not None:
+        before = min(before, (int(asked.until.timestamp()) // 3600 + 1) << ID_BITS)
+    matching, given = _matching(session, asked, f"{{place}} < {before:d} AND {{place}} >= {lowest:d}")
+    rows = _judged(
+        session, asked, f"SELECT place, message_id FROM ({matching}) found ORDER BY place DESC LIMIT {limit:d}", given
+    )
+    hits = [Hit(place, message_id, conversation_id) for place, message_id, conversation_id, passes in rows if passes]
+    return hits, rows[-1][0] if len(rows) == limit else None
+
+
+def _shown_before(session: Session, asked: Asked, hits: list[Hit], *, from_place: int) -> set[int]:
+    """Those of the conversations that a page before this one showed, for a newer match."""
+    wanted = select(Message.id, Message.conversation_id, Message.at)
+    of_them = session.execute(wanted.where(Message.conversation_id.in_({hit.conversation_id for hit in hits})))
+    newer = [place for place in map(place_of, of_them) if place >= from_place]
+    if not newer:
+        return set()
+    matching, given = _matching(session, asked, "{place} IN (" + ", ".join(map(str, newer)) + ")")
+    return {
+        conversation_id for _place, _id, conversation_id, passes in _judged(session, asked, matching, given) if passes
+    }
+
+
+def _judged(session: Session, asked: Asked, matching: str, given: dict[str, Any]) -> Sequence[Row[Any]]:
+    """(place, message id, conversation id, whether the conditions that change with time let it through), newest first."""
+    conditions, times = _conditions(asked)
+    statement = text(
+        f"WITH f AS ({matching}) SELECT f.place, m.id, m.conversation_id,"  # noqa: S608 -- numbers and fixed words only
+        f" CASE WHEN {' AND '.join(conditions)} THEN 1 ELSE 0 END AS passes"
+        " FROM f LEFT JOIN message m ON m.id = f.message_id LEFT JOIN conversation c ON c.id = m.conversation_id"
+        " ORDER BY f.place DESC"
+    )
+    statement = statement.bindparams(*(bindparam(name, type_=Utc()) for name in times))
+    return session.execute(statement, given | times).all()
+
+
+def _matching(session: Session, asked: Asked, where: str) -> tuple[str, dict[str, Any]]:
+    """A SELECT of (place, message_id) of the messages whose words match; `where` narrows {place}."""
+    if is_sqlite(session):
+        narrowed = where.format(place="rowid")
+        found = f"SELECT rowid AS place, rowid & 4294967295 AS message_id FROM search_fts WHERE search_fts MATCH :query AND {narrowed}"  # noqa: S608
+        return f"{found} ORDER BY rowid DESC", {"query": search_query.fts5(asked.query, within=asked.within)}
+    query = search_query.tsquery(asked.query, within=asked.within)
+    narrowed = where.format(place="place")
+    several = len(asked.query.wanted) + len(asked.query.unwanted) > 1
+    given = {"query": f"{query} & !'{LONG}'" if several else query}
+    found = "SELECT place, message_id FROM search_words WHERE words @@ CAST(:query AS tsquery)"
+    # A rare word must be collected by the words' index first: with ORDER BY … LIMIT alone the planner walks all places in
+    # hope of a match. A frequent one is found soon enough by walking.
+    if _estimated(session, given["query"]) < MANY:
+        first = f"WITH rare AS MATERIALIZED ({found}) SELECT DISTINCT place, message_id FROM rare WHERE {narrowed}"  # noqa: S608
+    else:
+        first = f"{found} AND {narrowed} ORDER BY place DESC"
+    if not several:
+        return first, given
+    return f"({first}) UNION ALL ({_in_long_texts(asked, narrowed, given)})", given
+
+
+def _in_long_texts(asked: Asked, narrowed: str, given: dict[str, Any]) -> str:
+    """PostgreSQL: texts in several rows match when their rows together do."""
+    every = [Query(wanted=(term,)) for term in asked.query.wanted]
+    never = [Query(wanted=(term,)) for term in asked.query.unwanted]
+    tests = [search_query.tsquery(one) for one in every] + (
+        [search_query.tsquery(Query(), within=asked.within)] if asked.within else []
+    )
+    given["some"] = f"'{LONG}' & ({' | '.join(tests or [search_query.tsquery(Query())])})"
+    having = []
+    for n, test in enumerate([*tests, *(search_query.tsquery(one) for one in never)]):
+        given[f"test{n}"] = test
+        having.append(f"{'' if n < len(tests) else 'NOT '}bool_or(words @@ CAST(:test{n} AS tsquery))")
+    long = " AND place IN (SELECT place FROM search_words WHERE words @@ CAST(:some AS tsquery))"
+    return (
+        f"SELECT place, message_id FROM search_words WHERE {narrowed}{long}"  # noqa: S608
+        f" GROUP BY place, message_id HAVING {' AND '.join(having)}"
+    )
+
+
+def _estimated(session: Session, query: str) -> float:
+    """How many rows PostgreSQL expects to match; it knows the frequent words."""
+    plan = session.execute(
+        text("EXPLAIN (FORMAT JSON) SELECT 1 FROM search_words WHERE words @@ CAST(:query AS tsquery)"),
+        {"query": query},
+    ).scalar_one()
+    told = json.loads(plan) if isinstance(plan, str) else plan
+    return float(told[0]["Plan"]["Plan Rows"])
+
+
+def _conditions(asked: Asked) -> tuple[list[str], dict[str, datetime]]:
+    conditions = [f"c.mailbox_id IN ({', '.join(f'{mailbox_id:d}' for mailbox_id in asked.mailbox_ids)})"]
+    if asked.query.statuses:
+        conditions.append("c.status IN (" + ", ".join(f"'{status}'" for status in sorted(asked.query.statuses)) + ")")
+    if asked.query.owner:
+        conditions.append(f"c.owner_id = {asked.who_id:d}" if asked.query.owner == "me" else "c.owner_id IS NULL")
+    if asked.tag_ids is not None:
+        tags = ", ".join(f"{tag_id:d}" for tag_id in asked.tag_ids)
+        conditions.append(
+            f"EXISTS (SELECT 1 FROM conversation_tag t WHERE t.conversation_id = c.id AND t.tag_id IN ({tags}))"
+        )
+    edges = {"since": asked.since, "until": asked.until}
+    conditions += [
+        f"m.at {'>=' if name == 'since' else '<'} :{name}" for name, edge in edges.items() if edge is not None
+    ]
+    return conditions, {name: edge for name, edge in edges.items() if edge is not None}
+
+
+def _texts(session: Session, message_ids: list[int]) -> dict[int, str]:
+    wanted = select(Message.id, func.substr(Message.text, 1, SHOWN)).where(Message.id.in_(message_ids))
+    return {message_id: found for message_id, found in session.execute(wanted)}
+
+
+def _marks(message: Message, mailbox_id: int) -> str:
+    """Subject and people, both as words and as words of their field, and the marks that narrow a search."""
+    sender = [message.from_name, message.from_address]
+    recipients = [part for pair in [*message.to, *message.cc, *message.bcc][:200] for part in pair]
+    marks = [EVERY, f"{MAILBOX}{mailbox_id}"]
+    if message.attachments:
+        marks.append(FILES)
+    subject, names = message.subject[:2_000], [a.name for a in message.attachments[:100]]
+    return " ".join(
+        [
+            *marks,
+            *(search_query.field_words(mark, texts) for mark, texts in _fields(subject, sender, recipients)),
+            *(index_words(words) for words in (subject, *sender, *recipients, *names)),
+        ]
+    )
+
+
+def _fields(subject: str, sender: list[str], recipients: list[str]) -> list[tuple[str, list[str]]]:
+    return [(SUBJECT, [subject]), (SENDER, sender), (RECIPIENT, recipients)]
+
+
+def _vector(words: str) -> str:
+    """A tsvector literal; made here so that no parser or locale of the server has a say in what a word is."""
+    positions: dict[str, list[int]] = {}
+    for at, word in enumerate(words.split()[:POSITIONS], 1):
+        positions.setdefault(word, []).append(at)
+    return " ".join(f"'{word}':{','.join(map(str, where[:255]))}" for word, where in positions.items())
+
+
+@lru_cache(maxsize=20_000)
+def _folded_character(character: str) -> str:
+    return folded(character)
+
+
+def _folded_with_origins(flat: str) -> tuple[str, Sequence[int]]:
+    """The text as it is compared, and for each of its characters the place in `flat` that it came from."""
+    same = folded(flat)
+    if len(same) == len(flat):
+        return same, range(len(flat) + 1)
+    out: list[str] = []
+    origin: list[int] = []
+    for at, character in enumerate(flat):
+        kept = _folded_character(character)
+        out.append(kept)
+        origin += [at] * len(kept)
+    return "".join(out), [*origin, len(flat)]
+
+
+def _spots(same: str, words: Sequence[str]) -> list[tuple[int, int]]:
+    """Where the words stand, in order, without overlaps; words of letters only where a word begins."""
+    spots: list[tuple[int, int]] = []
+    for word in words:
+        at = same.find(word) if word else -1
+        while at >= 0 and len(spots) < 500:
+            if at == 0 or not (
+                word[0].isascii() and word[0].isalnum() and same[at - 1].isascii() and same[at - 1].isalnum()
+            ):
+                spots.append((at, at + len(word)))
+            at = same.find(word, at + len(word))
+    kept: list[tuple[int, int]] = []
+    for low, high in sorted(spots, key=lambda spot: (spot[0], -spot[1])):
+        if not kept or low >= kept[-1][1]:
+            kept.append((low, high))
+    return kept
