@@ -212,7 +212,7 @@ def _bare_mailbox(item: list[_Token]) -> Address | None:
     last = max((i for i, token in enumerate(words) if token.kind == "blank"), default=-1)
     if last > 0 and not words[last - 1].text.endswith(".") and words[last + 1].text[:1] not in ".@":
         spec = _spec(words[last + 1 :])
-        if spec and not any("@" in token.text for token in words[:last]):
+        if spec and not any("@" in token.text for token in words[:last] if token.kind == "atom"):
             return Address(_name_of(words[:last]), spec)
     spec = _spec(words)
     if spec:
@@ -225,6 +225,10 @@ def _bare_mailbox(item: list[_Token]) -> Address | None:
 
 _LOCAL_WORD = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]+")
 _DOMAIN = re.compile(r"[^\s@\"(),:;<>\[\]\\\x00-\x20\x7f]+|\[[^\[\]\s\\<>\"(),;]+\]")
+# Characters that nobody sees: an address with one looks like another address.
+_INVISIBLE = re.compile(
+    "[\u00ad\u034f\u061c\u115f\u1160\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufeff\uffa0\ufffd]"
+)
 _DOT_ATOM = re.compile(r"[^\s@\"(),:;<>\[\]\\\x00-\x20\x7f]+")
 
 
@@ -264,7 +268,7 @@ def _spec(words: list[_Token]) -> str:
     if blanks and not _around_dots(words, blanks, after):
         return ""
     local = _local([*words[:at], *([_Token("atom", before)] if before else [])])
-    return f"{local}@{domain}" if local else ""
+    return f"{local}@{domain}" if local and not _INVISIBLE.search(local + domain) else ""
 
 
 def _around_dots(words: list[_Token], blanks: list[int], after: str) -> bool:

@@ -112,7 +112,7 @@ def to_text(raw: bytes, *, hint: str | None = None) -> str:
 
 
 def harmless(control: re.Match[str]) -> str:
-    return "" if control[0] == "\0" else " "
+    return "\ufffd" if control[0] == "\0" else " "
 
 
 def _eight_bits(raw: bytes, hint: str | None) -> str:
@@ -138,23 +138,21 @@ def decode_words(text: str, *, limit: int = DEFAULT.encoded_header) -> str:
     if "=?" not in text or len(text) > limit:
         return text
     out: list[str] = []
-    pending: list[bytes] = []
-    charset = ""
+    pending: list[_Word] = []
     position = 0
     for word in _words(text):
         between = text[position : word.start]
-        if pending and (between.strip(" \t\r\n") or word.charset != charset):
-            out.append(_word_text(pending, charset))
+        if pending and (between.strip(" \t\r\n") or word.charset != pending[0].charset):
+            out.append(_word_text(pending))
             pending = []
             between = between if between.strip(" \t\r\n") else ""
         elif pending:
             between = ""
         out.append(between)
-        charset = word.charset
-        pending.append(word.data)
+        pending.append(word)
         position = word.end
     if pending:
-        out.append(_word_text(pending, charset))
+        out.append(_word_text(pending))
     out.append(text[position:])
     decoded = "".join(out)
     return CONTROLS.sub(harmless, decoded) if CONTROLS.search(decoded) else decoded
@@ -164,7 +162,8 @@ class _Word(NamedTuple):
     start: int
     end: int
     charset: str
-    data: bytes
+    encoding: str  # "b" or "q"
+    payload: bytes
 
 
 def _words(text: str) -> Iterator[_Word]:
@@ -191,23 +190,25 @@ def _words(text: str) -> Iterator[_Word]:
         if inner >= 0 and (text[close + 1] in "bB" or _WORD_HEAD.match(text, inner)):
             start = inner  # the word before was never closed
             continue
-        payload = text[body:end]
-        yield _Word(start, end + 2, charset.partition("*")[0].strip().lower(), _word_bytes(payload, text[close + 1]))
+        payload = text[body:end].encode("utf-8", "surrogatepass")
+        yield _Word(start, end + 2, charset.partition("*")[0].strip().lower(), text[close + 1].lower(), payload)
         start = text.find("=?", end + 2)
 
 
 _WORD_HEAD = re.compile(r"=\?[^?\s]{1,60}\?[bBqQ]\?")
 
 
-def _word_bytes(payload: str, encoding: str) -> bytes:
-    raw = payload.encode("utf-8", "surrogatepass")
-    if encoding in "bB":
-        return decode_base64(raw)
-    return binascii.a2b_qp(raw.replace(b"\n", b"").replace(b"\r", b""), header=True)
-
-
-def _word_text(pieces: list[bytes], charset: str) -> str:
-    return charsets.decode(b"".join(pieces), charset).text
+def _word_text(words: list[_Word]) -> str:
+    """The text of neighbouring words of one charset. Their base64 may be one text that was cut within four characters."""
+    data = b"".join(
+        decode_base64(word.payload) if word.encoding == "b" else binascii.a2b_qp(word.payload, header=True)
+        for word in words
+    )
+    text = charsets.decode(data, words[0].charset).text
+    if "\ufffd" in text and len(words) > 1 and all(word.encoding == "b" for word in words):
+        whole = charsets.decode(decode_base64(b"".join(word.payload for word in words)), words[0].charset).text
+        return whole if whole.count("\ufffd") < text.count("\ufffd") else text
+    return text
 
 
 def one_line(text: str) -> str:
