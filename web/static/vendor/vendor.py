@@ -14,7 +14,14 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 TESTS = HERE.parents[2] / "tests" / "vendor"
-PACKAGES = ("@tabler/core@1.6.1", "@tabler/icons@3.51.0", "htmx.org@4.0.1", "axe-core@4.14.1")
+PACKAGES = (
+    "@tabler/core@1.6.1",
+    "@tabler/icons@3.51.0",
+    "htmx.org@4.0.1",
+    "axe-core@4.14.1",
+    "squire-rte@2.4.8",
+    "dompurify@3.4.18",
+)
 ICONS = """
 activity adjustments alarm alert-circle alert-triangle archive arrow-back-up arrow-back-up-double arrow-forward-up arrow-left
 arrow-right arrows-diff at ban bell bold book building calendar chart-bar check checkbox checks chevron-down chevron-left
@@ -33,7 +40,7 @@ volume-off webhook wifi-off world writing x zzz alert-hexagon brightness-auto in
 def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         folders = {package: unpack(package, Path(scratch)) for package in PACKAGES}
-        core, icons, htmx, axe = (folders[package] for package in PACKAGES)
+        core, icons, htmx, axe, squire, purify = (folders[package] for package in PACKAGES)
         # what only helps debuggers is left out; the source map would point to nothing
         css = (core / "dist/css/tabler.min.css").read_text()
         (HERE / "tabler.min.css").write_text(re.sub(r"\s*/\*# sourceMappingURL=.*?\*/\s*", "\n", css))
@@ -41,6 +48,9 @@ def main() -> None:
         # one file: as two deferred ones, htmx starts before its extension in one of three page loads
         parts = [(htmx / "dist" / name).read_text() for name in ("htmx.min.js", "ext/hx-sse.min.js")]
         (HERE / "htmx.min.js").write_text(";\n".join(re.sub(r"//# sourceMappingURL=.*", "", part).strip() for part in parts) + "\n")
+        # one file: the editor must not start before the sanitiser of what is pasted is there
+        parts = [(purify / "dist/purify.min.js").read_text(), (squire / "dist/squire.js").read_text()]
+        (HERE / "editor.min.js").write_text(";\n".join(re.sub(r"//# sourceMappingURL=.*", "", part).strip() for part in parts) + "\n")
         TESTS.mkdir(exist_ok=True)
         shutil.copyfile(axe / "axe.min.js", TESTS / "axe.min.js")
 
