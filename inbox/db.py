@@ -15,6 +15,7 @@ from functools import cache
 from pathlib import Path
 
 from sqlalchemy import DateTime, Engine, create_engine, event, text
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import Session
 from sqlalchemy.types import TypeDecorator
@@ -114,6 +115,11 @@ def reading(on: Engine | None = None) -> Iterator[Session]:
 
 def is_sqlite(session: Session) -> bool:
     return session.get_bind().dialect.name == "sqlite"
+
+
+def insert_into(session: Session, model: type) -> sqlite.Insert | postgresql.Insert:
+    """INSERT that can say ON CONFLICT, in the words of the session's database."""
+    return sqlite.insert(model) if is_sqlite(session) else postgresql.insert(model)
 
 
 def checkpoint(on: Engine | None = None) -> None:

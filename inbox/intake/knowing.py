@@ -1,0 +1,190 @@
+"""All that a batch of mails needs to know before it is filed, read in a handful of queries and kept up to date in memory."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sqlalchemy import select, text
+from sqlalchemy.orm import Session
+
+from inbox.customers import Known as KnownPerson
+from inbox.customers import people_for
+from inbox.db import is_sqlite
+from inbox.models import Attachment, Conversation, Mailbox, MailboxAddress, Message, Outgoing, ThreadKey
+from inbox.reading import Reading
+
+ADVISORY = 7_301  # names our advisory locks on PostgreSQL: one mailbox is filed by one process at a time
+
+
+@dataclass
+class Stored:
+    """A message that is filed already, or will be at the end of this batch."""
+
+    message_id: int | None
+    conversation: Conversation | int
+    direction: str
+    kind: str
+    from_address: str
+    dated: datetime | None
+    subject: str
+    text: str
+    raw_sha256: str
+    files: tuple[str, ...] | None = None  # hashes; None: not read yet
+    row: Message | None = None
+
+
+@dataclass
+class Knowledge:
+    """What is known in one mailbox about the mails of a batch; filing adds to it."""
+
+    mailbox_id: int
+    own_addresses: frozenset[str]  # of this mailbox
+    all_addresses: frozenset[str]  # of all our mailboxes
+    people: dict[str, KnownPerson]
+    by_hash: dict[str, Stored] = field(default_factory=dict)
+    by_key: dict[str, list[Stored]] = field(default_factory=lambda: defaultdict(list))
+    threads: dict[str, Conversation | int] = field(default_factory=dict)
+    conversations: dict[int, Conversation] = field(default_factory=dict)
+    taking_part: dict[Conversation, set[str]] = field(default_factory=dict)
+    outgoing: dict[str, Outgoing] = field(default_factory=dict)
+
+    def conversation(self, found: Conversation | int | None) -> Conversation | None:
+        return self.conversations.get(found) if isinstance(found, int) else found
+
+
+def lock(session: Session, mailbox_id: int) -> None:
+    """Holds the mailbox's filing until the end of the transaction. SQLite has one writer anyway."""
+    if not is_sqlite(session):
+        session.execute(
+            text("SELECT pg_advisory_xact_lock(:space, :mailbox)"), {"space": ADVISORY, "mailbox": mailbox_id}
+        )
+
+
+def addresses(session: Session, mailbox_id: int) -> tuple[frozenset[str], frozenset[str]]:
+    """The mailbox's own addresses, and those of all mailboxes; lower case."""
+    rows = session.execute(select(MailboxAddress.mailbox_id, MailboxAddress.address)).all()
+    main = session.execute(select(Mailbox.id, Mailbox.address)).all()
+    every = [(owner, address.lower()) for owner, address in (*rows, *main)]
+    return frozenset(a for owner, a in every if owner == mailbox_id), frozenset(a for _, a in every)
+
+
+def gather(session: Session, mailbox_id: int, readings: Sequence[tuple[str, Reading]], *, now: datetime) -> Knowledge:
+    """Reads everything that filing `readings` (pairs of raw hash and reading) in that mailbox can ask for."""
+    own, every = addresses(session, mailbox_id)
+    knowledge = Knowledge(mailbox_id, own, every, _people(session, [one for _, one in readings], every, now))
+    _messages(session, knowledge, readings)
+    _threads(session, knowledge, [one for _, one in readings])
+    return knowledge
+
+
+def customer_of(reading: Reading, ours: frozenset[str]) -> list[str] | None:
+    """[name, address] of whom an incoming mail is from; a form that writes in our own name tells it in Reply-To."""
+    if not reading.from_:
+        return None
+    first = reading.from_[0]
+    if first[1].lower() in ours and reading.reply_to and reading.reply_to[0][1].lower() not in ours:
+        return reading.reply_to[0]
+    return first
+
+
+def other_side(reading: Reading, ours: frozenset[str]) -> list[str] | None:
+    """[name, address] of whom a mail of our own was written to."""
+    return next((one for one in (*reading.to, *reading.cc) if one[1].lower() not in ours), None)
+
+
+def _people(
+    session: Session, readings: Iterable[Reading], ours: frozenset[str], now: datetime
+) -> dict[str, KnownPerson]:
+    named: dict[str, str] = {}
+    for reading in readings:
+        for one in (customer_of(reading, ours), other_side(reading, ours)):
+            if one and one[1] and not named.get(one[1].lower()):
+                named[one[1].lower()] = one[0]
+    return people_for(session, named, now)
+
+
+def _messages(session: Session, knowledge: Knowledge, readings: Sequence[tuple[str, Reading]]) -> None:
+    hashes = {sha256 for sha256, _ in readings}
+    keys: set[str] = set()
+    for _, reading in readings:
+        keys |= {reading.key, reading.content_key}
+        keys.update(reading.names)
+        if reading.bounce and reading.bounce["original"]:
+            keys.add(reading.bounce["original"])
+    columns = (
+        Message.id, Message.conversation_id, Message.direction, Message.kind, Message.from_address, Message.dated,
+        Message.subject, Message.raw_sha256, Message.key,
+    )  # fmt: skip
+    here = (
+        select(*columns)
+        .join(Conversation, Conversation.id == Message.conversation_id)
+        .where(Conversation.mailbox_id == knowledge.mailbox_id)
+    )
+    rows = [
+        *session.execute(here.where(Message.raw_sha256.in_(hashes))),
+        *session.execute(here.where(Message.key.in_(keys))),
+    ]
+    for row in rows:
+        stored = Stored(row.id, row.conversation_id, row.direction, row.kind, row.from_address, row.dated, row.subject, "", row.raw_sha256)  # fmt: skip
+        knowledge.by_hash.setdefault(row.raw_sha256, stored)
+        if all(one.message_id != row.id for one in knowledge.by_key[row.key]):
+            knowledge.by_key[row.key].append(stored)
+    found = session.scalars(select(Outgoing).where(Outgoing.key.in_(keys - {""})))
+    knowledge.outgoing = {one.key: one for one in found}
+
+
+def complete(session: Session, stored: Stored) -> None:
+    """Text and files of a message, read only when a second mail has the same Message-ID."""
+    if stored.files is not None or stored.message_id is None:
+        return
+    stored.text = session.scalar(select(Message.text).where(Message.id == stored.message_id)) or ""
+    files = session.scalars(
+        select(Attachment.sha256).where(Attachment.message_id == stored.message_id).order_by(Attachment.position)
+    )
+    stored.files = tuple(files)
+
+
+def _threads(session: Session, knowledge: Knowledge, readings: list[Reading]) -> None:
+    keys: set[str] = set()
+    wanted: set[int] = set()
+    for reading in readings:
+        keys |= {reading.key, *reading.names}
+        wanted.update(reading.ours)
+    rows = session.execute(
+        select(ThreadKey.key, ThreadKey.conversation_id).where(
+            ThreadKey.mailbox_id == knowledge.mailbox_id, ThreadKey.key.in_(keys)
+        )
+    )
+    knowledge.threads = {key: conversation_id for key, conversation_id in rows}
+    wanted.update(one for one in knowledge.threads.values() if isinstance(one, int))
+    wanted.update(
+        one.conversation for found in knowledge.by_key.values() for one in found if isinstance(one.conversation, int)
+    )
+    wanted.update(one.conversation for one in knowledge.by_hash.values() if isinstance(one.conversation, int))
+    wanted.update(one.conversation_id for one in knowledge.outgoing.values() if one.conversation_id)
+    if not wanted:
+        return
+    # locked in one order: an answer that leaves just now waits for us or we for it, and both count the version up
+    found = session.scalars(
+        select(Conversation).where(Conversation.id.in_(wanted)).order_by(Conversation.id).with_for_update()
+    )
+    knowledge.conversations = {one.id: one for one in found}
+    _taking_part(session, knowledge)
+
+
+def _taking_part(session: Session, knowledge: Knowledge) -> None:
+    """Who stands in From, To or Cc of each conversation's mails."""
+    rows = session.execute(
+        select(Message.conversation_id, Message.from_address, Message.to, Message.cc).where(
+            Message.conversation_id.in_(knowledge.conversations)
+        )
+    )
+    for conversation in knowledge.conversations.values():
+        knowledge.taking_part[conversation] = set()
+    for conversation_id, from_address, to, cc in rows:
+        knowledge.taking_part[knowledge.conversations[conversation_id]].update(
+            (from_address.lower(), *(one[1].lower() for one in (*to, *cc)))
+        )

@@ -1,0 +1,292 @@
+"""Understands mails in child processes that are bounded in time and memory, so that no mail takes down who files it.
+
+`readings(...)` hands bytes' hashes to the children and yields what they read, in order, while they read on ahead. A mail at which
+a child dies, hangs or refuses comes back as `Unreadable`; the child is replaced and the other mails go on.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pickle
+import queue
+import resource
+import select
+import signal
+import struct
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Collection, Iterable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, BinaryIO
+
+from inbox import reading
+from inbox.blobs import blobs
+from inbox.config import settings
+from inbox.mail.parse import TooComplex
+from inbox.mail.understand import understand
+from inbox.reading import Reading
+
+WALL_SECONDS = 20.0  # one mail, as the parent sees it
+START_SECONDS = 30.0  # until a fresh child answers for the first time
+CPU_SECONDS = 25  # one mail, as the kernel sees it: ends a child whose parent is gone
+MEMORY_BYTES = 1_000_000_000
+CHILDREN = 2
+AHEAD = 4  # mails given to a child before its first answer is read
+
+_LENGTH = struct.Struct("!I")
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """A mail that could not be understood. `cause`: too_complex, timeout, memory, crashed, missing_bytes, failed."""
+
+    cause: str
+    detail: str = ""
+
+
+@dataclass
+class _Task:
+    sha256: str
+    own_addresses: tuple[str, ...]
+    answer: Future[Reading | Unreadable]
+    deaths: int = 0
+
+
+class Readers:
+    """A few children and the threads that feed them. Safe to use from many threads."""
+
+    def __init__(self, children: int = CHILDREN) -> None:
+        self._tasks: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()
+        self._threads = [threading.Thread(target=self._serve, daemon=True, name=f"reader-{n}") for n in range(children)]
+        for thread in self._threads:
+            thread.start()
+
+    def submit(self, sha256: str, *, own_addresses: Collection[str] = ()) -> Future[Reading | Unreadable]:
+        """Reads the stored bytes of that hash; the answer comes within the time limit of the mails before it and its own."""
+        task = _Task(sha256, tuple(own_addresses), Future())
+        self._tasks.put(task)
+        return task.answer
+
+    def read(self, hashes: Iterable[str], *, own_addresses: Collection[str] = ()) -> list[Reading | Unreadable]:
+        waiting = [self.submit(one, own_addresses=own_addresses) for one in hashes]
+        return [one.result() for one in waiting]
+
+    def close(self) -> None:
+        """Ends the children; what is not read by then stays unread."""
+        for _ in self._threads:
+            self._tasks.put(None)
+        for thread in self._threads:
+            thread.join(5)
+
+    def _serve(self) -> None:
+        child = _Child()
+        ending = False
+        try:
+            while not (ending and child.idle):
+                while not ending and child.room:
+                    try:
+                        task = self._tasks.get(block=child.idle)
+                    except queue.Empty:
+                        break
+                    if task is None:
+                        ending = True
+                    else:
+                        child.give(task)
+                if not child.idle:
+                    child.take()
+        finally:
+            child.end()
+
+
+class _Child:
+    """One child process and the mails that it was given, oldest first."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+        self._given: deque[_Task] = deque()
+
+    @property
+    def idle(self) -> bool:
+        return not self._given
+
+    @property
+    def room(self) -> bool:
+        return len(self._given) < AHEAD
+
+    def give(self, task: _Task) -> None:
+        self._given.append(task)
+        try:
+            self._send(task)
+        except OSError:  # it died between two mails
+            self._replace()
+
+    def take(self) -> None:
+        """Waits for the answer to the oldest mail and hands it over; a mail at which a child died gets a second chance."""
+        answer = self._answer()
+        task = self._given[0]
+        died = isinstance(answer, Unreadable) and answer.cause in ("timeout", "memory", "crashed")
+        task.deaths += died and answer.cause == "crashed"
+        again = died and task.deaths == 1
+        if not again:
+            self._given.popleft()
+        if died:
+            self._replace()
+        if not again:
+            task.answer.set_result(answer)
+
+    def end(self) -> None:
+        process, self._process = self._process, None
+        if process is None:
+            return
+        with contextlib.suppress(OSError):
+            process.stdin.close()  # type: ignore[union-attr]
+        try:
+            process.wait(1)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        process.stdout.close()  # type: ignore[union-attr]
+
+    def _answer(self) -> Reading | Unreadable:
+        try:
+            payload = _receive(self._running().stdout, seconds=WALL_SECONDS)
+        except TimeoutError:
+            return Unreadable("timeout", f"not understood within {WALL_SECONDS:.0f} s")
+        except (EOFError, OSError):
+            return self._obituary()
+        found: Reading | Unreadable = pickle.loads(payload)  # noqa: S301 - written by our own child
+        return found
+
+    def _obituary(self) -> Unreadable:
+        process = self._process
+        code = None
+        if process is not None:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                code = process.wait(1)
+        if code in (-signal.SIGXCPU, -signal.SIGKILL):
+            return Unreadable("timeout", f"the reading process was ended ({code})")
+        return Unreadable("crashed", f"the reading process ended ({code})")
+
+    def _replace(self) -> None:
+        """A fresh child, which gets all mails that wait."""
+        process, self._process = self._process, None
+        if process is not None:
+            process.kill()
+            process.wait()
+            process.stdout.close()  # type: ignore[union-attr]
+            with contextlib.suppress(OSError):
+                process.stdin.close()  # type: ignore[union-attr]
+        for task in self._given:
+            with contextlib.suppress(OSError):
+                self._send(task)
+
+    def _running(self) -> subprocess.Popen[bytes]:
+        if self._process is None:
+            environment = os.environ | {"OMP_NUM_THREADS": "1"}
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "inbox.parse_child"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                env=environment,
+                start_new_session=True,  # Ctrl-C reaches the parent alone, which ends us in its own time
+            )
+            if _receive(self._process.stdout, seconds=START_SECONDS) != b"ready":
+                raise RuntimeError("the reading process did not start")
+        return self._process
+
+    def _send(self, task: _Task) -> None:
+        payload = pickle.dumps((task.sha256, task.own_addresses))
+        stream = self._running().stdin
+        assert stream is not None
+        stream.write(_LENGTH.pack(len(payload)) + payload)
+        stream.flush()
+
+
+@cache
+def readers() -> Readers:
+    """This process's children, started at first use."""
+    return Readers(min(CHILDREN, os.cpu_count() or 1))
+
+
+def _receive(stream: Any, *, seconds: float) -> bytes:
+    """One answer. Raises TimeoutError, or EOFError when the child ended."""
+    deadline = time.monotonic() + seconds
+    (length,) = _LENGTH.unpack(_exactly(stream, _LENGTH.size, deadline))
+    return _exactly(stream, length, deadline)
+
+
+def _exactly(stream: Any, length: int, deadline: float) -> bytes:
+    descriptor = stream.fileno()
+    poller = select.poll()
+    poller.register(descriptor, select.POLLIN | select.POLLHUP)
+    pieces = []
+    while length:
+        left = deadline - time.monotonic()
+        if left <= 0 or not poller.poll(left * 1000):
+            raise TimeoutError
+        piece = os.read(descriptor, min(length, 1 << 20))
+        if not piece:
+            raise EOFError
+        pieces.append(piece)
+        length -= len(piece)
+    return b"".join(pieces)
+
+
+# -- in the child
+
+
+def main() -> None:
+    """Reads hashes from standard input and answers each with a pickled `Reading` or `Unreadable`, until the input ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    source, sink = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # whatever prints must not disturb the answers
+    secret = settings().secret("message ids")
+    _write(sink, b"ready")
+    while header := source.read(_LENGTH.size):
+        sha256, own_addresses = pickle.loads(source.read(_LENGTH.unpack(header)[0]))  # noqa: S301 - our own parent
+        _allow_cpu(CPU_SECONDS)
+        answer = _read(sha256, own_addresses, secret)
+        _write(sink, pickle.dumps(answer, protocol=pickle.HIGHEST_PROTOCOL))
+
+
+def _read(sha256: str, own_addresses: tuple[str, ...], secret: bytes) -> Reading | Unreadable:
+    try:
+        raw = blobs().get(sha256)
+        return reading.of(understand(raw, own_addresses=own_addresses), secret=secret)
+    except TooComplex as error:
+        return Unreadable("too_complex", str(error)[:500])
+    except MemoryError:
+        return Unreadable("memory", f"needs more than {MEMORY_BYTES // 1_000_000} MB")
+    except RecursionError:
+        return Unreadable("too_complex", "nested too deeply")
+    except (
+        Exception
+    ) as error:  # the edge of a job: one mail's trouble is a row in the quarantine, never the end of the others
+        cause = "missing_bytes" if type(error).__name__ == "MissingBlob" else "failed"
+        return Unreadable(cause, f"{type(error).__name__}: {error}"[:500])
+
+
+def _allow_cpu(seconds: int) -> None:
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    limit = int(used.ru_utime + used.ru_stime) + seconds
+    resource.setrlimit(resource.RLIMIT_CPU, (limit, resource.RLIM_INFINITY))
+
+
+def _write(sink: BinaryIO, payload: bytes) -> None:
+    sink.write(_LENGTH.pack(len(payload)) + payload)
+    sink.flush()
+
+
+if __name__ == "__main__":
+    # this file is `__main__` here: the parent must get classes that it knows under their real module's name
+    from inbox import parse_child
+
+    parse_child.main()
