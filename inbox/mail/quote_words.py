@@ -21,13 +21,13 @@ _WROTE = _any_of(
 _WROTE_BEFORE_THE_NAME = _any_of("schrieb|schreef|skrev|ezt írta|escribió|a écrit|napsal|написал|пишет")
 
 # The line ends with the verb, perhaps with ":" or a rule ("wrote ----").
-ENDS_WITH_WROTE = re.compile(rf"(?i)(?:{_WROTE})[)*_\s]*(?:[::]+[*_\s]*|\s-{{2,}}\s*)$")
-ENDS_WITH_JA_WROTE = re.compile(r"(?:のメール|さんは書きました|は書きました|のメッセージ)[::]?\s*$")
-HAS_WROTE_THEN_NAME = re.compile(rf"(?i)\b(?:{_WROTE_BEFORE_THE_NAME})\b.{{1,160}}[::]\s*$")
-ENDS_WITH_ADDRESS = re.compile(r"[<\[(]\s*(?:mailto:)?[^\s<>@]+@[^\s<>@]+[>\])]+[*_\s]*[::]\s*$")
+ENDS_WITH_WROTE = re.compile(rf"(?i)(?:{_WROTE})[)*_\s]*(?:[:\uff1a]+[*_\s]*|\s-{{2,}}\s*)$")
+ENDS_WITH_JA_WROTE = re.compile(r"(?:のメール|さんは書きました|は書きました|のメッセージ)[:\uff1a]?\s*$")
+HAS_WROTE_THEN_NAME = re.compile(rf"(?i)\b(?:{_WROTE_BEFORE_THE_NAME})\b.{{1,160}}[:\uff1a]\s*$")
+ENDS_WITH_ADDRESS = re.compile(r"[<\[(]\s*(?:mailto:)?[^\s<>@]+@[^\s<>@]+[>\])]+[*_\s]*[:\uff1a]\s*$")
 ENDS_WITH_BARE_ADDRESS = re.compile(r"<[^\s<>@]+@[^\s<>@]+>\s*$")
-NAME_AND_ADDRESS_WROTE = re.compile(rf"(?i)^.{{1,80}}[<(\[][^\s<>@]+@[^\s<>@]+[>)\]]\s*(?:{_WROTE})\s*[::]\s*$")
-NAME_WROTE_JA = re.compile(r"^.{1,40}さん?(?:は|が)(?:書きました|書いた)[::]?\s*$")
+NAME_AND_ADDRESS_WROTE = re.compile(rf"(?i)^.{{1,80}}[<(\[][^\s<>@]+@[^\s<>@]+[>)\]]\s*(?:{_WROTE})\s*[:\uff1a]\s*$")
+NAME_WROTE_JA = re.compile(r"^.{1,40}さん?(?:は|が)(?:書きました|書いた)[:\uff1a]?\s*$")
 
 # What such a line begins with; a digit of the date has to follow soon.
 STARTS_LIKE_ATTRIBUTION = re.compile(
@@ -80,7 +80,7 @@ ANNOUNCES_FORWARD = re.compile(
     r"(?i)^[\s*_]*(?:begin forwarded message|forwarded message|anfang der weitergeleiteten (?:e-mail|nachricht)|début du message (?:transféré|réexpédié)|"
     r"inicio del mensaje reenviado|inizio (?:del )?messaggio inoltrato|início da mensagem (?:encaminhada|reenviada)|begin doorgestuurd bericht|"
     r"vidarebefordrat brev|start på videresendt (?:besked|melding)|początek przekazywanej wiadomości|начало переадресованного (?:сообщения|письма)|"
-    r"転送されたメッセージ|以下に転送されたメッセージ|下面是被转发的邮件|以下是轉寄的郵件|전달된 메시지)\s*[::]\s*[*_]*\s*$"
+    r"転送されたメッセージ|以下に転送されたメッセージ|下面是被转发的邮件|以下是轉寄的郵件|전달된 메시지)\s*[:\uff1a]\s*[*_]*\s*$"
     r"|^\s*\[?original message processed by david"
     r"|^[-#\s]*(?:please )?(?:reply|respond|type your (?:reply|response)|write your reply) (?:above|over) this line"
     r"|^[-=\s]*この(?:線|行)より上に(?:返信|ご?記入)"
@@ -126,7 +126,7 @@ CLOSINGS = frozenset(
     ).split("|")
 )
 POSSIBLE_CONTACT = re.compile(
-    r"(?i)@|https?://|www\.|\b(?:tel|fax|phone|mobile|mobil|cell|direct|e-?mail|mail|skype|twitter)\b\s{0,3}[.::+\d]|電話|携帯|〒|"
-    r"株式会社|有限会社|合同会社|(株)|\(株\)|㈱|住所|\+?\d[\d ()./-]{7,20}\d"
+    r"(?i)@|https?://|www\.|\b(?:tel|fax|phone|mobile|mobil|cell|direct|e-?mail|mail|skype|twitter)\b\s{0,3}[.:\uff1a+\d]|電話|携帯|〒|"
+    r"株式会社|有限会社|合同会社|\uff08株\uff09|\(株\)|㈱|住所|\+?\d[\d ()./-]{7,20}\d"
 )
 ENGLISH_CLOSING = re.compile(r"(?i)^(?:(?:best|kind|warm|many)?\s?regards|best(?: wishes)?|thanks(?: again)?|many thanks|thank you|cheers|sincerely|yours(?: \w+)?|all the best)\b[\s,.!]*(?:[^\W\d_.]+[\s.]*){0,3}$")

@@ -15,6 +15,7 @@ from inbox.mail.facts import ParsedMail
 from inbox.mail.quoted_html import QUOTE_END, QUOTE_START, with_quotes_marked
 
 JUDGED = 500_000  # characters; what follows them belongs to whatever stands there
+LINES_JUDGED = 20_000  # lines after these are quoted or text, nothing finer
 LINE_JUDGED = 400  # characters of one line
 ATTRIBUTION_LINES = 7  # "On … <address> wrote:" wrapped by several programs in turn
 ATTRIBUTION_LENGTH = 400
@@ -96,12 +97,8 @@ def _named_lines(text: str, quoted_lines: set[int] = frozenset()) -> list[_Line]
         elif number in quoted_lines or _is_quote(line.text):
             line.kind = QUOTE
     at = 0
-    while at < len(lines):
-        line = lines[at]
-        if line.kind == TEXT:
-            at += _name(lines, at)
-        else:
-            at += 1
+    while at < min(len(lines), LINES_JUDGED):
+        at += _name(lines, at) if lines[at].kind == TEXT else 1
     _mend_wrapped_quotes(lines)
     return lines
 
@@ -151,6 +148,8 @@ def _attribution_length(lines: list[_Line], at: int, text: str) -> int:
     """How many lines the attribution that begins here takes ("On … wrote:"), 0 if none begins."""
     if len(text) < 200 and (words.NAME_AND_ADDRESS_WROTE.match(text) or words.NAME_WROTE_JA.match(text)):
         return 1
+    if "@" in text[:200] and len(text) < 200 and words.ENDS_WITH_WROTE.search(text) and words.HAS_DATE.search(text):
+        return 1
     if not words.STARTS_LIKE_ATTRIBUTION.match(text):
         return 0
     if words.DATE_ZONE_AND_NAME.match(text) and _next_kind(lines, at + 1) in (EMPTY, QUOTE, ""):
@@ -165,7 +164,7 @@ def _attribution_length(lines: list[_Line], at: int, text: str) -> int:
         joined = joined[:-1] + part if joined.endswith("=") else f"{joined} {part}"
         if len(joined) > ATTRIBUTION_LENGTH:
             return 0
-        if part and part[-1] in "::-*ル" and _closes_attribution(joined):
+        if part and part[-1] in ":\uff1a-*ル" and _closes_attribution(joined):
             return offset + 1
     return 0
 
@@ -206,7 +205,7 @@ def _header_block_length(lines: list[_Line], at: int) -> int:
 
 
 def _header_kind(text: str) -> str:
-    head = text[:60].replace(":", ":")
+    head = text[:60].replace("\uff1a", ":")
     colon = head.find(":")
     if colon < 1:
         return ""
@@ -262,14 +261,16 @@ def _only_forwarded(pattern: str) -> bool:
 
 
 def _first_new(pattern: str) -> int | None:
-    """The first line that can be new: quotations and attributions at the very top are passed over."""
-    if pattern.lstrip(EMPTY).startswith(QUOTE) and len(re.findall(r"q[eqa]*[ts]", pattern[:5000])) > 1:
-        return 0  # answers between the quoted lines: the questions stay
-    top = re.match(r"[ear]*(?:[ah][eahr]*(?:q[eqa]*)?|q[eqa]*(?=t))?", pattern)
-    at = top.end() if top else 0
+    """The first line that can be new: attributions at the very top are passed over, and a quotation with one answer below it."""
+    at = _TOP.match(pattern).end()
+    if len(_ANSWERED_QUOTATION.findall(pattern, at, at + 5000)) < 2:  # else the questions stay with their answers
+        at = _TOP_QUOTATION.match(pattern, at).end()
     return at if at < len(pattern) else None
 
 
+_TOP = re.compile("(?:[ear]*[ah][eahr]*)?")
+_ANSWERED_QUOTATION = re.compile("q[eqa]*[ts]")
+_TOP_QUOTATION = re.compile("(?:e*q[eqa]*(?=t))?")
 _OLD_MAIL = re.compile("[mh]")
 _AFTER_ATTRIBUTION = re.compile("a+e*")
 _QUOTATION = re.compile("q[qea]*")
@@ -305,25 +306,24 @@ def _without_trailing(lines: list[_Line], first: int, end: int) -> int:
 
 def _before_signature(lines: list[_Line], first: int, end: int) -> int:
     """`end` moved up to the rule that opens a signature."""
-    for number in range(first + 1, end):
-        if lines[number].kind == RULE and _opens_signature(lines, first, number, end):
+    first_text = next((number for number in range(first, end) if lines[number].kind == TEXT), end)
+    for number in range(first_text + 1, end):
+        if lines[number].kind == RULE and _opens_signature(lines, number, end):
             return number
     return end
 
 
-def _opens_signature(lines: list[_Line], first: int, at: int, end: int) -> bool:
-    if not any(line.kind == TEXT for line in lines[first:at]):
-        return False
+def _opens_signature(lines: list[_Line], at: int, end: int) -> bool:
     below = []
-    for line in lines[at + 1 : end]:
-        if line.kind in (ATTRIBUTION, QUOTE) or len(below) > 2 * SIGNATURE_LINES:
+    for line in lines[at + 1 : min(end, at + 2 + 2 * SIGNATURE_LINES)]:
+        if line.kind in (ATTRIBUTION, QUOTE):
             break
         below.append(line)
     if _PROPER_DASHES.match(lines[at].text[:20]):
         return bool(below) or at + 1 == end
     rest = [line for line in below if line.kind not in (EMPTY, RULE)]
     if len(rest) <= SHORT_TAIL:
-        return True
+        return not any("。" in line.text for line in rest)
     block = [line.text for line in below[: next((n for n, line in enumerate(below) if line.kind == RULE), len(below))]]
     return len(rest) <= SIGNATURE_LINES and any(words.POSSIBLE_CONTACT.search(text[:LINE_JUDGED]) for text in block)
 

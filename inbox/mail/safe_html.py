@@ -103,7 +103,7 @@ def clean(html: str, *, remote: bool = False, image_url: Callable[[str], str | N
         link_rel="noopener noreferrer nofollow",
         set_tag_attribute_values={"a": {"target": "_blank"}},
         url_schemes=set(_SCHEMES),
-        url_relative="deny",
+        url_relative="pass_through",
         filter_style_properties=set(_STYLES),
     )
     links: list[Link] = []

@@ -1,0 +1,92 @@
+"""The tokens of search, and queries that nobody can break."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from inbox.mail.search_words import chunks, fts5_query, index_words, ts_query
+
+
+def _finds(query: str, text: str) -> bool:
+    database = sqlite3.connect(":memory:")
+    database.execute("create virtual table words using fts5(body, tokenize=\"unicode61 remove_diacritics 0\", prefix='1 2')")
+    database.execute("insert into words values (?)", (index_words(text),))
+    return bool(database.execute("select 1 from words where words match ?", (fts5_query(query),)).fetchall())
+
+
+@pytest.mark.parametrize(
+    ("query", "text"),
+    [
+        ("請求", "先月の請求書を再発行してください"),
+        ("鰻", "うな重(鰻)を二つ"),
+        ("鯖缶", "国産鯖缶詰セット"),
+        ("ﾃｽﾄ", "これはテストです"),
+        ("てすと", "これはテストです"),
+        ("ＡＢＣ", "abc-123"),
+        ("サーバ", "サーバーが落ちました"),
+        ("サーバー", "サーバが落ちました"),
+        ("サ-バ-", "サーバーが落ちました"),
+        ("キャノン", "キヤノン製プリンター"),
+        ("ユーザーガイド", "ユーザー・ガイドの送付"),
+        ("cafe", "Café au lait"),
+        ("invoi", "Invoice 2026-01"),
+        ("ｶﾞｿﾘﾝ", "ガソリン代"),
+        ("ID-0001", "受付番号 ID-0001 です"),
+        ("東京 請求", "東京支店への請求"),
+        ("한국", "한국어 메일"),
+    ],
+)
+def test_words_are_found(query: str, text: str) -> None:
+    assert _finds(query, text)
+
+
+@pytest.mark.parametrize(("query", "text"), [("かき", "がき"), ("京都", "東京と都会"), ("請求 大阪", "東京の請求"), ("voice", "invoice")])
+def test_other_words_are_not_found(query: str, text: str) -> None:
+    assert not _finds(query, text)
+
+
+@pytest.mark.parametrize("query", ["", " ", '"', "*", "NEAR(", "-", "\0", "。、", "'", "&|!", ":*"])
+def test_a_query_without_words_is_empty(query: str) -> None:
+    assert fts5_query(query) in ("", '"near"*')
+    assert ts_query(query) in ("", "'near':*")
+
+
+@settings(max_examples=int(os.environ.get("MADOGUCHI_FUZZ", "1000")), deadline=None)
+@given(st.one_of(st.text(max_size=60), st.lists(st.sampled_from(['"', "*", "NEAR(", "AND", "OR NOT", "請求", "ー", "^a", "{b}", "\0", "'", "col:", "-", "+", " ", "\ud800", "ﾞ", "が"]), max_size=12).map("".join)))
+def test_no_query_is_ever_wrong_syntax(query: str) -> None:
+    """S-21: none (MADOGUCHI_FUZZ=10000 tries so many) is an error in FTS5; tsquery texts hold nothing but quoted tokens and our operators."""
+    words = fts5_query(query)
+    if words:
+        _SHARED.execute("select 1 from words where words match ?", (words,)).fetchall()
+    tokens = ts_query(query).replace(" & ", " ").replace(" <-> ", " ").replace(":*", "").replace("(", "").replace(")", "").split()
+    assert all(token[0] == token[-1] == "'" and token.count("'") == 2 and "\\" not in token for token in tokens)
+
+
+_SHARED = sqlite3.connect(":memory:", check_same_thread=False)
+_SHARED.execute("create virtual table words using fts5(body, tokenize=\"unicode61 remove_diacritics 0\", prefix='1 2')")
+_SHARED.execute("insert into words values (?)", (index_words("先月の請求書 invoice"),))
+
+
+def test_long_queries_are_bounded() -> None:
+    assert len(fts5_query("あ い う " * 10_000)) < 1000
+    assert fts5_query(" ".join(f"w{n}" for n in range(500))).count("AND") == 39
+
+
+def test_chunks_lose_no_word_at_a_seam() -> None:
+    text = "".join(chr(0x4E00 + n % 5000) for n in range(30_000))
+    pieces = list(chunks(text))
+    assert all(len(piece) <= 8000 for piece in pieces)
+    assert all(any(text[at : at + 10] in piece for piece in pieces) for at in range(0, len(text) - 10, 7))
+    assert list(chunks("short")) == ["short"] and list(chunks("")) == [""]
+
+
+def test_a_long_mail_is_indexed_quickly() -> None:
+    began = time.perf_counter()
+    index_words("国産鯖缶詰セット invoice 2026 " * 40_000)
+    assert time.perf_counter() - began < 3.0
