@@ -14,7 +14,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-import redis
 import structlog
 from flask import Blueprint, Response, current_app, g, request, session
 
@@ -184,7 +183,7 @@ class Fan:
                         self._end(about["ended"])
                     if about is not None:
                         self._bell.set()
-            except redis.RedisError as error:
+            except ring.Dead as error:
                 log.info("push_without_redis", error=str(error)[:200])
                 time.sleep(POLL_SECONDS)
 

@@ -25,6 +25,8 @@ QUEUES = ("send", "work")  # a worker empties the first before it looks at the s
 CHANNEL = "madoguchi:screens"
 JOB_SECONDS = 900  # a job that runs longer is ended; its row is found again by its lease
 
+Dead = redis.RedisError  # what every function here raises when the server does not answer
+
 log = structlog.get_logger()
 
 
