@@ -228,7 +228,7 @@ def look(session: Session, conversation: Conversation, user_id: int, *, now: dat
     """A person of the team opened it: read up to this version; no longer new to the team."""
     if conversation.opened_at is None:
         conversation.opened_at = now
-    _upsert(
+    upsert(
         session,
         ReadMark,
         {"user_id": user_id, "conversation_id": conversation.id, "version": conversation.version},
@@ -263,7 +263,7 @@ def tag(session: Session, conversation: Conversation, name: str, *, now: datetim
         found = Tag(name=clean)
         session.add(found)
         session.flush()
-    inserted = _upsert(
+    inserted = upsert(
         session,
         ConversationTag,
         {"conversation_id": conversation.id, "tag_id": found.id},
@@ -365,7 +365,7 @@ def _count(session: Session, changes: dict[tuple[int, str, int], int]) -> None:
             gathered.counts[which] += change
         return
     for (mailbox_id, status, owner_id), change in sorted(changes.items()):  # one order everywhere: no deadlock
-        _upsert(
+        upsert(
             session,
             FolderCount,
             {"mailbox_id": mailbox_id, "status": status, "owner_id": owner_id, "count": change},
@@ -374,7 +374,7 @@ def _count(session: Session, changes: dict[tuple[int, str, int], int]) -> None:
         )
 
 
-def _upsert(session: Session, model: type, values: dict[str, Any], *, key: list[str], update: dict[str, Any] | None) -> bool:
+def upsert(session: Session, model: type, values: dict[str, Any], *, key: list[str], update: dict[str, Any] | None) -> bool:
     """INSERT … ON CONFLICT, the same words on both databases; True if a row was written."""
     dialect = sqlite if is_sqlite(session) else postgresql
     statement = dialect.insert(model).values(**values)

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from inbox.models.base import Base, Id
 
 STATUSES = ("open", "waiting", "snoozed", "closed", "spam")
+JOINED = "joined"  # emptied by a join: in no list and no counter, kept for its address and for the undo
 
 
 class Person(Base):
@@ -47,7 +48,7 @@ class Conversation(Base):
 
     __tablename__ = "conversation"
     __table_args__ = (
-        CheckConstraint(f"status IN {STATUSES}", name="status"),
+        CheckConstraint(f"status IN {(*STATUSES, JOINED)}", name="status"),
         Index("ix_conversation_list", "mailbox_id", "status", "activity_at", "id"),
         Index("ix_conversation_owner", "mailbox_id", "status", "owner_id", "activity_at", "id"),
         Index("ix_conversation_waiting", "mailbox_id", "status", "waiting_since", "id"),
@@ -76,6 +77,7 @@ class Conversation(Base):
     snippet: Mapped[str] = mapped_column(Text, default="")
     trouble: Mapped[str] = mapped_column(String(20), default="")  # failed, uncertain, bounced: an answer did not arrive
     silent: Mapped[bool] = mapped_column(default=False)  # came in by the first import
+    joined_into_id: Mapped[int | None] = mapped_column(ForeignKey("conversation.id", ondelete="CASCADE"))
     mailbox: Mapped[Mailbox] = relationship()
     person: Mapped[Person | None] = relationship()
     owner: Mapped[User | None] = relationship()

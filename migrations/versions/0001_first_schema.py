@@ -159,8 +159,15 @@ def upgrade() -> None:
         sa.Column("snippet", sa.Text(), nullable=False),
         sa.Column("trouble", sa.String(length=20), nullable=False),
         sa.Column("silent", sa.Boolean(), nullable=False),
+        sa.Column("joined_into_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
         sa.CheckConstraint(
-            "status IN ('open', 'waiting', 'snoozed', 'closed', 'spam')", name=op.f("ck_conversation_status")
+            "status IN ('open', 'waiting', 'snoozed', 'closed', 'spam', 'joined')", name=op.f("ck_conversation_status")
+        ),
+        sa.ForeignKeyConstraint(
+            ["joined_into_id"],
+            ["conversation.id"],
+            name=op.f("fk_conversation_joined_into_id_conversation"),
+            ondelete="CASCADE",
         ),
         sa.ForeignKeyConstraint(
             ["mailbox_id"], ["mailbox.id"], name=op.f("fk_conversation_mailbox_id_mailbox"), ondelete="CASCADE"

@@ -1,0 +1,121 @@
+"""What a person does with conversations without answering: assign, close, snooze, tag, note; one or many at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from inbox import conversations, people
+from inbox.errors import N_, NotFound, UserError
+from inbox.models import Conversation, Note, Tag, User
+from inbox.people import Viewer
+
+MOST_AT_ONCE = 500
+LONGEST_NOTE = 50_000  # characters
+
+
+def assign(session: Session, who: Viewer, conversation_id: int, owner_id: int | None, *, now: datetime) -> None:
+    """Gives the conversation to somebody who may see its mailbox, or with None to nobody."""
+    found = people.conversation(session, who, conversation_id, lock=True)
+    if owner_id is not None and owner_id not in dict(people.colleagues(session, who, mailbox_id=found.mailbox_id)):
+        raise UserError(N_("This person has no access to the mailbox."), field="owner_id")
+    conversations.assign(session, found, owner_id, now=now, actor_id=who.id)
+
+
+def close(session: Session, who: Viewer, conversation_id: int, *, now: datetime) -> None:
+    _set(session, who, conversation_id, "closed", now=now)
+
+
+def reopen(session: Session, who: Viewer, conversation_id: int, *, now: datetime) -> None:
+    _set(session, who, conversation_id, "open", now=now)
+
+
+def wait(session: Session, who: Viewer, conversation_id: int, *, now: datetime) -> None:
+    """It is the customer's turn."""
+    _set(session, who, conversation_id, "waiting", now=now)
+
+
+def snooze(session: Session, who: Viewer, conversation_id: int, *, until: datetime, now: datetime) -> None:
+    """Out of sight until then, or until the customer writes."""
+    found = people.conversation(session, who, conversation_id, lock=True)
+    conversations.set_status(session, found, "snoozed", now=now, actor_id=who.id, until=until)
+
+
+def spam(session: Session, who: Viewer, conversation_id: int, *, now: datetime) -> None:
+    _set(session, who, conversation_id, "spam", now=now)
+
+
+def not_spam(session: Session, who: Viewer, conversation_id: int, *, now: datetime) -> None:
+    found = people.conversation(session, who, conversation_id, lock=True)
+    if found.status == "spam":
+        conversations.set_status(session, found, "open", now=now, actor_id=who.id)
+
+
+def mark_unread(session: Session, who: Viewer, conversation_id: int, *, now: datetime) -> None:
+    """For `who` alone; colleagues' marks stay."""
+    conversations.mark_unread(session, people.conversation(session, who, conversation_id), who.id)
+
+
+def mark_read(session: Session, who: Viewer, conversation_id: int, *, now: datetime) -> None:
+    conversations.look(session, people.conversation(session, who, conversation_id), who.id, now=now)
+
+
+def tag(session: Session, who: Viewer, conversation_id: int, name: str, *, now: datetime) -> int:
+    """The tag's id; made on first use."""
+    found = people.conversation(session, who, conversation_id)
+    return conversations.tag(session, found, name, now=now, actor_id=who.id).id
+
+
+def untag(session: Session, who: Viewer, conversation_id: int, tag_id: int, *, now: datetime) -> None:
+    if session.get(Tag, tag_id) is None:
+        raise NotFound
+    conversations.untag(session, people.conversation(session, who, conversation_id), tag_id, now=now, actor_id=who.id)
+
+
+def note(session: Session, who: Viewer, conversation_id: int, text: str, *, now: datetime) -> int:
+    """Words for the team; the note's id. Raises UserError when there are none."""
+    if len(text) > LONGEST_NOTE:
+        raise UserError(N_("The note is too long."), field="text")
+    author = session.get(User, who.id)
+    assert author is not None
+    found = people.conversation(session, who, conversation_id)
+    written: Note = conversations.note(session, found, author, text=text.replace("\0", ""), now=now)
+    return written.id
+
+
+ACTIONS: dict[str, Callable[..., Any]] = {
+    "assign": assign,
+    "close": close,
+    "reopen": reopen,
+    "wait": wait,
+    "snooze": snooze,
+    "spam": spam,
+    "not_spam": not_spam,
+    "mark_unread": mark_unread,
+    "mark_read": mark_read,
+    "tag": tag,
+    "untag": untag,
+    "note": note,
+}
+
+
+def many(session: Session, who: Viewer, ids: Sequence[int], action: str, *, now: datetime, **about: Any) -> int:
+    """One of ACTIONS on each of those that `who` may see; how many. Its arguments go by name (`owner_id`, `until`, `name`)."""
+    if action not in ACTIONS:
+        raise NotFound
+    if len(ids) > MOST_AT_ONCE:
+        raise UserError(N_("Choose at most %(most)d conversations at once."), most=MOST_AT_ONCE)
+    wanted = select(Conversation.id).where(Conversation.id.in_(set(ids)), Conversation.mailbox_id.in_(who.mailbox_ids))
+    seen = session.scalars(wanted.order_by(Conversation.id)).all()  # one order everywhere: no deadlock
+    for conversation_id in seen:
+        ACTIONS[action](session, who, conversation_id, now=now, **about)
+    return len(seen)
+
+
+def _set(session: Session, who: Viewer, conversation_id: int, status: str, *, now: datetime) -> None:
+    found = people.conversation(session, who, conversation_id, lock=True)
+    conversations.set_status(session, found, status, now=now, actor_id=who.id)
