@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import mimetypes
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from web.edge import for_everybody
 FOLDER = Path(__file__).resolve().parent / "static"
 FOREVER = "public, max-age=31536000, immutable"
 PACKED = ("text/", "application/json", "image/svg")
+LOOK_AGAIN_SECONDS = 1.0  # a page names an icon a hundred times; the disk is asked once
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,7 @@ class Asset:
 
 
 _known: dict[str, Asset] = {}
+_addresses: dict[str, tuple[float, str]] = {}
 
 
 def install(app: Flask) -> None:
@@ -40,7 +43,12 @@ def install(app: Flask) -> None:
 
 def asset(name: str) -> str:
     """The address of a static file, with the hash of its content."""
-    return f"/static/{name}?v={_load(name).hash}"
+    until, address = _addresses.get(name, (0.0, ""))
+    now = time.monotonic()
+    if now > until:
+        address = f"/static/{name}?v={_load(name).hash}"
+        _addresses[name] = (now + LOOK_AGAIN_SECONDS, address)
+    return address
 
 
 def show(name: str) -> Response:

@@ -115,7 +115,7 @@ def _boxes(side: Sidebar) -> Group:
         "",
         tuple(
             Item(
-                box_label(box),
+                gettext("Waiting") if box == "waiting" else box_label(box),
                 url_for("inbox.show", box=box),
                 icon=BOX_ICONS[box],
                 counter=box if box in shown_count else "",

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode as url_encode
 
 from flask import Blueprint, Response, g, jsonify, redirect, render_template, request, url_for
 from flask_babel import gettext, ngettext
+from markupsafe import Markup
 from werkzeug.wrappers import Response as AnyResponse
 
 from inbox import lists, people, sidebar
 from inbox.errors import N_, NotFound, UserError
 from inbox.lists import BOXES, ListRow
 from web import edge, house, language, later
+from web.assets import asset
 
 pages = Blueprint("inbox", __name__)
 
 PAGE_SIZE = 50
 MOST_AT_ONCE = 200  # conversations in one bulk change, rows in one update
-LONG_WAIT = timedelta(days=1)  # from here on the waiting time stands out
+ROW_ICONS = ("alert-triangle", "pencil", "eye", "edit", "paperclip", "zzz", "clock", "corner-up-left")
 
 
 @dataclass(frozen=True)
@@ -112,12 +113,13 @@ def change() -> AnyResponse:
 
 @dataclass(frozen=True)
 class Shown:
-    """What a row says beyond its facts: made here once for a page, so that rows cost no look-ups."""
+    """What a row says beyond its facts: made once for a page, so that rows cost no look-ups."""
 
     words: dict[str, str]
+    icons: dict[str, Markup]
     base: str
     tail: str
-    me: int
+    several_mailboxes: bool
 
 
 def shown(wanted: Wanted | None = None) -> Shown:
@@ -145,10 +147,15 @@ def shown(wanted: Wanted | None = None) -> Shown:
             "looks": gettext("%(name)s is looking", name="{}"),
             "messages": gettext("Messages"),
         },
+        icons={name: _icon(name) for name in ROW_ICONS},
         base=request.script_root + "/conversations/",
         tail="?" + url_encode({"box": wanted.box, **wanted.query}) if wanted else "",
-        me=g.who.id,
+        several_mailboxes=len(g.who.mailbox_ids) > 1 and (wanted is None or wanted.mailbox_id is None),
     )
+
+
+def _icon(name: str) -> Markup:
+    return Markup('<svg class="icon" aria-hidden="true"><use href="%s#%s"></use></svg>') % (asset("vendor/icons.svg"), name)
 
 
 def _stands_in(row: ListRow, wanted: Wanted) -> bool:

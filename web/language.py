@@ -6,7 +6,8 @@ Catalogs are read from their .po files when the process starts: there is nothing
 from __future__ import annotations
 
 import io
-from datetime import datetime, timedelta
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
 from functools import cache, cached_property
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -82,9 +83,8 @@ class _Catalogs(Domain):
     """Like flask-babel's own, but from .po files."""
 
     def get_translations(self) -> NullTranslations:
-        if not has_request_context() and get_locale() is None:
-            return NullTranslations()
-        return catalog(str(get_locale()))
+        reader = get_locale()
+        return NullTranslations() if reader is None else catalog(reader.language)
 
 
 class _Babel(Babel):
@@ -111,42 +111,63 @@ def catalog(name: str) -> NullTranslations:
 MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
 
 
+@dataclass(frozen=True)
+class _Reader:
+    """What the times of one page have in common, looked up once."""
+
+    zone: ZoneInfo
+    now: datetime
+    today: date
+    japanese: bool
+
+
+def _reader() -> _Reader:
+    found = g.get("reader")
+    if found is None:
+        local = g.now.astimezone(zone())
+        found = g.reader = _Reader(local.tzinfo, g.now, local.date(), locale() == "ja")
+    return found
+
+
 def when(at: datetime | None) -> Markup:
     """For lists: the time today, the day this year, else the date; the full time as its title."""
     if at is None:
         return Markup("")
-    local, now = at.astimezone(zone()), g.now.astimezone(zone())
-    return _time(at, local, _short(local, now))
+    reader = _reader()
+    local = at.astimezone(reader.zone)
+    return _time(at, local, reader, _short(local, reader))
 
 
 def when_long(at: datetime | None) -> Markup:
     """For headers: day and time."""
     if at is None:
         return Markup("")
-    local = at.astimezone(zone())
-    return _time(at, local, full(local))
+    reader = _reader()
+    local = at.astimezone(reader.zone)
+    return _time(at, local, reader, f"{_day(local, reader)} {local:%H:%M}")
 
 
 def when_day(at: datetime | None) -> Markup:
     """The day alone."""
     if at is None:
         return Markup("")
-    local = at.astimezone(zone())
-    return _time(at, local, _day(local))
+    reader = _reader()
+    local = at.astimezone(reader.zone)
+    return _time(at, local, reader, _day(local, reader))
 
 
 def ago(at: datetime | None) -> Markup:
     """How long since: "5 min", "3 h", "2 d"; kept fresh by app.js."""
     if at is None:
         return Markup("")
-    local = at.astimezone(zone())
-    return _time(at, local, age(g.now - at), Markup(" data-ago"))
+    reader = _reader()
+    return _time(at, at.astimezone(reader.zone), reader, age(reader.now - at), " data-ago")
 
 
 def age(span: timedelta) -> str:
     """A length of time in its largest whole unit."""
     units = unit_words()
-    minutes = max(0, int(span.total_seconds() // 60))
+    minutes = max(0, span.days * 1440 + span.seconds // 60)
     if minutes < 1:
         return units["now"]
     for size, name in ((1440, "d"), (60, "h"), (1, "m")):
@@ -159,17 +180,12 @@ def unit_words() -> dict[str, str]:
     """Words for lengths of time, 0 standing for the number; also given to app.js."""
     if "unit_words" not in g:
         g.unit_words = {
-            "now": gettext("now"),
-            "m": gettext("0 min"),
-            "h": gettext("0 h"),
-            "d": gettext("0 d"),
+            "now": str(escape(gettext("now"))),
+            "m": str(escape(gettext("0 min"))),
+            "h": str(escape(gettext("0 h"))),
+            "d": str(escape(gettext("0 d"))),
         }
     return g.unit_words
-
-
-def full(local: datetime) -> str:
-    """Day and time of a local time, in the reader's order."""
-    return f"{_day(local)} {local:%H:%M}"
 
 
 def file_size(size: int) -> str:
@@ -188,20 +204,24 @@ def many(number: int) -> str:
     return f"{number:,}"
 
 
-def _short(local: datetime, now: datetime) -> str:
-    if local.date() == now.date():
-        return f"{local:%H:%M}"
-    japanese = locale() == "ja"
-    if local.year == now.year:
-        return f"{local.month}月{local.day}日" if japanese else f"{local.day} {MONTHS[local.month - 1]}"
-    return f"{local.year}/{local.month:02}/{local.day:02}" if japanese else f"{local.day} {MONTHS[local.month - 1]} {local.year}"
+def _short(local: datetime, reader: _Reader) -> str:
+    if local.date() == reader.today:
+        return f"{local.hour:02}:{local.minute:02}"
+    if local.year == reader.today.year:
+        return f"{local.month}月{local.day}日" if reader.japanese else f"{local.day} {MONTHS[local.month - 1]}"
+    if reader.japanese:
+        return f"{local.year}/{local.month:02}/{local.day:02}"
+    return f"{local.day} {MONTHS[local.month - 1]} {local.year}"
 
 
-def _day(local: datetime) -> str:
-    if locale() == "ja":
+def _day(local: datetime, reader: _Reader) -> str:
+    if reader.japanese:
         return f"{local.year}年{local.month}月{local.day}日"
     return f"{local.day} {MONTHS[local.month - 1]} {local.year}"
 
 
-def _time(at: datetime, local: datetime, shown: str, more: Markup = Markup("")) -> Markup:
-    return Markup('<time datetime="%s" title="%s"%s>%s</time>') % (at.isoformat(timespec="seconds"), full(local), more, escape(shown))
+def _time(at: datetime, local: datetime, reader: _Reader, shown: str, more: str = "") -> Markup:
+    # every part is made of digits and of our own words; a list has a hundred of these
+    full = f"{_day(local, reader)} {local.hour:02}:{local.minute:02}"
+    html = f'<time datetime="{at.isoformat(timespec="seconds")}" title="{full}"{more}>{shown}</time>'
+    return Markup(html)  # noqa: S704

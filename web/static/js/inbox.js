@@ -36,23 +36,33 @@
 
   // -- choosing several
 
+  const head = document.querySelector("[data-list-head]");
   const bulk = document.querySelector("[data-bulk]");
+  let current = null; // the row that keys act on while nothing is chosen
   if (bulk) {
     const all = bulk.querySelector("[data-choose-all]");
     all.addEventListener("change", () => { for (const box of boxes()) box.checked = all.checked; count(); });
     list.addEventListener("change", count);
-    // what is pressed with nothing chosen means the row where one stands
+    list.addEventListener("focusin", (event) => { current = event.target.matches(".row-link:focus-visible") ? here() : current; count(); });
+    // pressing a button with the mouse leaves the focus on the row that it is meant for
+    bulk.addEventListener("mousedown", (event) => { if (event.target.closest("button, summary")) event.preventDefault(); });
+    for (const place of [list, head]) {
+      place.addEventListener("focusout", () => setTimeout(() => {
+        if (!here() && !head.contains(document.activeElement)) current = null;
+        count();
+      }));
+    }
     bulk.addEventListener("submit", () => {
-      if (!boxes().some((box) => box.checked)) { const box = here()?.querySelector("input[type=checkbox]"); if (box) box.checked = true; }
+      const box = current?.querySelector("input[type=checkbox]");
+      if (box && !boxes().some((one) => one.checked)) box.checked = true;
     });
-    list.addEventListener("focusin", () => bulk.classList.toggle("bulk-on", true));
     count();
   }
   function boxes() { return [...list.querySelectorAll("input[name=id]")]; }
   function count() {
     if (!bulk) return;
     const chosen = boxes().filter((box) => box.checked).length;
-    bulk.classList.toggle("bulk-on", chosen > 0 || here() !== null);
+    head.classList.toggle("bulk-on", chosen > 0 || current !== null);
     bulk.querySelector("[data-bulk-count]").textContent = chosen ? words.selected.replace("{}", chosen) : "";
     const all = bulk.querySelector("[data-choose-all]");
     all.checked = chosen > 0 && chosen === boxes().length;
@@ -126,6 +136,7 @@
     const moves = key(now) > key(old) && !pointerInside && list.dataset.first === "yes";
     old.replaceWith(now);
     if (moves) insert(now);
+    if (current === old) current = now;
     if (focused) now.getElementsByClassName(focused)[0]?.focus({ preventScroll: true });
   }
 
