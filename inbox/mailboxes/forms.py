@@ -1,0 +1,136 @@
+"""A mailbox's settings as a person types them, and what is wrong with them before any server is asked."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from inbox.errors import N_, NotFound, UserError
+from inbox.mailboxes.secrets import open_secret
+from inbox.models import Mailbox
+from inbox.models.mailboxes import SECURITY
+
+_HOST = re.compile(r"^(?!-)[A-Za-z0-9.-]{1,253}(?<!-)$|^\[?[0-9A-Fa-f:.]{2,45}\]?$")
+_COLOUR = re.compile(r"^#[0-9a-fA-F]{6}$")
+_ADDRESS = re.compile(r"^[^\s@<>\",;:\\\x00-\x1f]{1,64}@[^\s@<>\",;:\\\x00-\x1f]{1,189}$")
+
+
+@dataclass(frozen=True)
+class MailboxForm:
+    """All settings of a mailbox. An empty password keeps the stored one; `sent_folder` "" lets the poller look for it."""
+
+    name: str
+    address: str
+    imap_host: str
+    imap_user: str
+    smtp_host: str
+    imap_password: str = field(default="", repr=False)
+    smtp_password: str = field(default="", repr=False)
+    imap_port: int = 993
+    imap_security: str = "tls"
+    smtp_port: int = 465
+    smtp_security: str = "tls"
+    smtp_user: str = ""  # "": no sign-in
+    display_name: str = ""  # the name in From; "": the mailbox's name
+    aliases: tuple[str, ...] = ()
+    folders: tuple[str, ...] = ("INBOX",)  # customers' mail is read from these
+    sent_folder: str = ""
+    server_files_sent: bool | None = None  # None: as the provider is known to do
+    colour: str = "#2f6fde"
+    signature_html: str = ""
+    quote_replies: bool = True
+    locale: str = "ja"
+    import_since: datetime | None = None  # older mail stays on the server
+
+
+def checked(form: MailboxForm) -> MailboxForm:
+    """The form with blanks trimmed. Raises UserError that names the field."""
+    form = replace(
+        form,
+        name=" ".join(form.name.split())[:100],
+        display_name=" ".join(form.display_name.split())[:100],
+        address=form.address.strip(),
+        imap_host=form.imap_host.strip().rstrip("."),
+        smtp_host=form.smtp_host.strip().rstrip("."),
+        imap_user=form.imap_user.strip(),
+        smtp_user=form.smtp_user.strip(),
+        aliases=tuple(dict.fromkeys(one.strip().lower() for one in form.aliases if one.strip())),
+        folders=tuple(dict.fromkeys(one.strip() for one in form.folders if one.strip())),
+        sent_folder=form.sent_folder.strip(),
+    )
+    if not form.name:
+        raise UserError(N_("Give the mailbox a name."), field="name")
+    for where, address in (("address", form.address), *(("aliases", one) for one in form.aliases)):
+        if not _ADDRESS.match(address) or len(address) > 254:
+            raise UserError(N_("%(address)s is not an e-mail address."), field=where, address=address)
+    for where in ("imap", "smtp"):
+        _check_server(form, where)
+    if not form.imap_user:
+        raise UserError(N_("Give the user name to sign in with."), field="imap_user")
+    for where in ("imap_user", "imap_password", "smtp_user", "smtp_password", "sent_folder", *()):
+        if any(ord(ch) < 32 or ch == "\x7f" for ch in getattr(form, where)):
+            raise UserError(N_("This contains characters that cannot be typed."), field=where)
+    if any(ord(ch) < 32 or len(one) > 255 for one in form.folders for ch in one) or not form.folders:
+        raise UserError(N_("Name at least one folder to read."), field="folders")
+    if not _COLOUR.match(form.colour):
+        raise UserError(N_("Choose a colour."), field="colour")
+    if form.locale not in ("ja", "en"):
+        raise UserError(N_("Choose a language."), field="locale")
+    return form
+
+
+def form_of(session: Session, mailbox_id: int) -> MailboxForm:
+    """The stored settings, without the passwords. Raises NotFound."""
+    mailbox = session.get(Mailbox, mailbox_id)
+    if mailbox is None:
+        raise NotFound
+    return MailboxForm(
+        name=mailbox.name,
+        address=mailbox.address,
+        imap_host=mailbox.imap_host,
+        imap_user=mailbox.imap_user,
+        smtp_host=mailbox.smtp_host,
+        imap_port=mailbox.imap_port,
+        imap_security=mailbox.imap_security,
+        smtp_port=mailbox.smtp_port,
+        smtp_security=mailbox.smtp_security,
+        smtp_user=mailbox.smtp_user,
+        display_name=mailbox.display_name,
+        aliases=tuple(one.address for one in mailbox.addresses if one.address != mailbox.address.lower()),
+        folders=tuple(one.name for one in mailbox.folders if one.role == "inbox" and one.read) or ("INBOX",),
+        sent_folder=mailbox.sent_folder,
+        server_files_sent=mailbox.server_files_sent,
+        colour=mailbox.colour,
+        signature_html=mailbox.signature_html,
+        quote_replies=mailbox.quote_replies,
+        locale=mailbox.locale,
+        import_since=mailbox.import_since,
+    )
+
+
+def with_kept_passwords(session: Session, mailbox_id: int, form: MailboxForm) -> MailboxForm:
+    """The form with stored passwords where none were typed, to try it out. Raises WireProblem("secret")."""
+    kept = session.execute(
+        select(Mailbox.imap_secret, Mailbox.smtp_secret).where(Mailbox.id == mailbox_id)
+    ).one_or_none()
+    if kept is None:
+        raise NotFound
+    return replace(
+        form,
+        imap_password=form.imap_password or open_secret(kept.imap_secret),
+        smtp_password=form.smtp_password or open_secret(kept.smtp_secret),
+    )
+
+
+def _check_server(form: MailboxForm, where: str) -> None:
+    host, port, security = (getattr(form, f"{where}_{what}") for what in ("host", "port", "security"))
+    if not _HOST.match(host.encode("idna").decode() if not host.isascii() and host else host):
+        raise UserError(N_("Give the server's name, such as imap.example.com."), field=f"{where}_host")
+    if not 1 <= port <= 65535:
+        raise UserError(N_("A port is a number from 1 to 65535."), field=f"{where}_port")
+    if security not in SECURITY:
+        raise UserError(N_("Choose how the connection is encrypted."), field=f"{where}_security")
