@@ -20,7 +20,8 @@ _ANGLED = re.compile(r"^(?P<name>.*?)[\s\u3000]*[<＜](?P<address>[^<>＜＞]*)[
 
 
 class WrongAddress(ValueError):
-    """An address that no mail can be sent to. `reason` is empty, control, space, no_at, local, domain, too_long or name."""
+    """An address that no mail can be sent to. `reason` is empty, control, space, no_at, local, domain, too_long or
+    name."""
 
     def __init__(self, address: str, reason: str) -> None:
         super().__init__(f"{reason}: {address!r}")
@@ -31,7 +32,8 @@ class WrongAddress(ValueError):
 def check_recipient(address: str) -> str:
     """The address as it goes on the wire: domain in lower-case ASCII (punycode), local part as typed.
 
-    Full-width characters and invisible ones, as an input method or a copied page leaves them, are mended. A local part with
+    Full-width characters and invisible ones, as an input method or a copied page leaves them, are mended. A local
+    part with
     non-ASCII characters is kept; it needs SMTPUTF8 (RFC 6531). Raises WrongAddress.
     """
     if any(char in address.strip() for char in "\r\n\0\x0b\x0c\x85\u2028\u2029"):
@@ -67,7 +69,8 @@ def _checked_domain(domain: str, address: str) -> str:
 
 
 def split_typed(text: str) -> list[Address]:
-    """The recipients that a person typed into one field: "Jane <a@b.test>, c@d.test; 山田 <e@f.test>、". Raises WrongAddress."""
+    """The recipients that a person typed into one field: "Jane <a@b.test>, c@d.test; 山田 <e@f.test>、". Raises
+    WrongAddress."""
     return [_typed(piece) for piece in _pieces(text) if piece.strip(" \t\u3000")]
 
 
@@ -83,7 +86,8 @@ def _typed(piece: str) -> Address:
 
 
 def _pieces(text: str) -> list[str]:
-    """Split at commas, semicolons and line ends that stand outside quotes and angle brackets; a single quote mark is a character."""
+    """Split at commas, semicolons and line ends that stand outside quotes and angle brackets; a single quote mark is
+    a character."""
     pieces, piece = [], []
     quotes = text.count('"') % 2 == 0
     quoted = escaped = angled = False

@@ -1,4 +1,5 @@
-"""Builds the bytes of a mail that leaves us: RFC 5322, CRLF, threaded, text and HTML, nothing in it able to break a header."""
+"""Builds the bytes of a mail that leaves us: RFC 5322, CRLF, threaded, text and HTML, nothing in it able to break a
+header."""
 
 from __future__ import annotations
 
@@ -17,8 +18,9 @@ from inbox.mail.mime_writer import body_safe, header_safe
 from inbox.mail.quoting import Quoted, forward_html, forward_text, quote_html, quote_text
 
 __all__ = [
-    "Attachment", "Composed", "Letter", "Quoted", "body_safe", "bounded_references", "cannot_encode", "child_thread_index", "compose",
-    "forward_html", "forward_subject", "forward_text", "header_safe", "quote_html", "quote_text", "reply_subject",
+    "Attachment", "Composed", "Letter", "Quoted", "body_safe", "bounded_references", "cannot_encode",
+    "child_thread_index", "compose", "forward_html", "forward_subject", "forward_text", "header_safe", "quote_html",
+    "quote_text", "reply_subject",
 ]  # fmt: skip
 
 REFERENCES_LENGTH = 900  # characters of the References field; some relays refuse long header blocks
@@ -28,7 +30,12 @@ THREAD_INDEX_LENGTH = 400  # octets; Outlook adds five with each answer
 
 _MESSAGE_ID = re.compile(r"<[^<>\s\x00-\x20\x7f-\x9f]+>")
 _FIELD_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,60}")
-_MADE_HERE = frozenset("from to cc bcc sender reply-to subject date message-id in-reply-to references mime-version content-type content-transfer-encoding".split())
+_MADE_HERE = frozenset(
+    [
+        "from", "to", "cc", "bcc", "sender", "reply-to", "subject", "date", "message-id", "in-reply-to", "references",
+        "mime-version", "content-type", "content-transfer-encoding",
+    ]
+)  # fmt: skip
 _ANSWERED = re.compile(
     r"(?:(?:re|aw|antw|sv|vs|odp|ynt|rv|res|ref|rif|回复|回覆|答复|答覆|返信|返|отв|ответ|회신|답장)\s{0,3}(?:[\[(^]\d{1,4}[\])]?|\*\d{1,4})?\s{0,3}[:：]\s{0,5})+",
     re.IGNORECASE,
@@ -48,10 +55,13 @@ class Attachment:
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """A mail to be sent, in plain values. `date` is aware; `message_id`, `in_reply_to` and `references` have their brackets.
+    """A mail to be sent, in plain values. `date` is aware; `message_id`, `in_reply_to` and `references` have their
+    brackets.
 
-    With `html` and no `text` the text part is derived from it. `thread_index` is the Thread-Index of the answered mail, as it
-    stood there. `auto_submitted` (RFC 3834) is auto-replied or auto-generated, "" for a person's mail. `charset` is utf-8 or
+    With `html` and no `text` the text part is derived from it. `thread_index` is the Thread-Index of the answered
+    mail, as it
+    stood there. `auto_submitted` (RFC 3834) is auto-replied or auto-generated, "" for a person's mail. `charset` is
+    utf-8 or
     iso-2022-jp; what `cannot_encode` lists for the latter is sent as "?".
     """
 
@@ -90,7 +100,8 @@ class Composed:
 def compose(letter: Letter) -> Composed:
     """The mail as bytes with CRLF; Bcc stands in `recipients` only. The same letter gives the same bytes.
 
-    Raises ValueError for a letter without From address or well-formed Message-ID, or with an extra header that is made here.
+    Raises ValueError for a letter without From address or well-formed Message-ID, or with an extra header that is
+    made here.
     """
     if "@" not in letter.from_.address or not _is_message_id(letter.message_id):
         raise ValueError("a letter needs a From address and a Message-ID with brackets")
@@ -165,10 +176,13 @@ def _file(file: Attachment) -> bytes:
     return mime.file_part(file.name, file.content_type, file.data, content_id=file.content_id)
 
 
-# -- threading ----------------------------------------------------------------------------------------------------------
+# -- threading
+# ----------------------------------------------------------------------------------------------------------
 
 
-def bounded_references(references: Sequence[str], in_reply_to: str = "", *, limit: int = REFERENCES_LENGTH) -> tuple[str, ...]:
+def bounded_references(
+    references: Sequence[str], in_reply_to: str = "", *, limit: int = REFERENCES_LENGTH
+) -> tuple[str, ...]:
     """The ids for References: well-formed ones, each once, the answered one last, at most `limit` characters together.
 
     The first (the root of the thread, RFC 5322 3.6.4) is kept and as many of the last as fit.
@@ -196,7 +210,8 @@ def _is_message_id(value: str) -> bool:
 
 
 def child_thread_index(parent: str, when: datetime) -> str:
-    """Outlook's Thread-Index of an answer: the parent's and a child block of five octets (MS-OXOMSG 2.2.1.3), "" if unreadable.
+    """Outlook's Thread-Index of an answer: the parent's and a child block of five octets (MS-OXOMSG 2.2.1.3), "" if
+    unreadable.
 
     The block holds the time since the thread began, in one of two resolutions, and a number that stays zero.
     """
@@ -229,7 +244,8 @@ def _without(prefix: re.Pattern[str], subject: str) -> str:
     return plain[found.end() if found else 0 :][: SUBJECT_LENGTH - 5]
 
 
-# -- charset ------------------------------------------------------------------------------------------------------------
+# -- charset
+# ------------------------------------------------------------------------------------------------------------
 
 
 def cannot_encode(text: str, charset: str) -> tuple[str, ...]:

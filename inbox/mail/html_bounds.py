@@ -19,7 +19,8 @@ MAX_CARRIED = 100  # <b>, <font> … never closed: parsers open them again in ev
 MAX_CARRIED_WORK = 600_000  # elements that parsers may have to make for that
 
 _TAG = re.compile(r"<(?:(/?)([a-zA-Z][^\s/>\x00]{0,60})|(!--)|[!?/])")
-# What stands between a tag's name and its ">", as the standard reads it (HTML, 13.2.5.32 and following): quotes count only
+# What stands between a tag's name and its ">", as the standard reads it (HTML, 13.2.5.32 and following): quotes count
+# only
 # after "=". Possessive, so that nothing is read twice.
 _REST_OF_TAG = re.compile(
     r"""(?:[\s/]++
@@ -29,14 +30,18 @@ _REST_OF_TAG = re.compile(
 )
 _COMMENT_END = re.compile(r"--!?>")
 _BIG_DATA_URL = re.compile(rf"data:[\w/+.;=-]{{0,100}},[A-Za-z0-9+/=%]{{{MAX_TAG_LENGTH - 1000},}}")
-_VOID = frozenset("area base br col embed hr img input link meta param source track wbr".split())
-_CLOSED_BY_ITSELF = frozenset("p li td th tr thead tbody tfoot dt dd option html body head".split())
-_CARRIED = frozenset("a b big code em font i nobr s small strike strong tt u".split())
+_VOID = frozenset(
+    ["area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track", "wbr"]
+)
+_CLOSED_BY_ITSELF = frozenset(
+    ["p", "li", "td", "th", "tr", "thead", "tbody", "tfoot", "dt", "dd", "option", "html", "body", "head"]
+)
+_CARRIED = frozenset(["a", "b", "big", "code", "em", "font", "i", "nobr", "s", "small", "strike", "strong", "tt", "u"])
 # Their content is no HTML; left out as a whole, because where they end is a science of its own.
-_RAW_TEXT = frozenset("script style title textarea xmp noembed noframes iframe".split())
+_RAW_TEXT = frozenset(["script", "style", "title", "textarea", "xmp", "noembed", "noframes", "iframe"])
 _RAW_TEXT_END = {name: re.compile(rf"</{name}(?=[\s/>])[^>]{{0,200}}>?", re.IGNORECASE) for name in _RAW_TEXT}
 # They switch the parser to other rules; without their tags the content is read by the usual ones.
-_LEFT_OUT = frozenset("svg math select template frameset plaintext".split())
+_LEFT_OUT = frozenset(["svg", "math", "select", "template", "frameset", "plaintext"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +101,11 @@ def _without_excess(html: str) -> tuple[str, bool]:
         elif name in _LEFT_OUT:
             kept.append(html[from_:start])
             from_ = at
-        elif tags > MAX_TAGS or at - start > MAX_TAG_LENGTH or not (nesting.close(name) if closing else nesting.open(name)):
+        elif (
+            tags > MAX_TAGS
+            or at - start > MAX_TAG_LENGTH
+            or not (nesting.close(name) if closing else nesting.open(name))
+        ):
             kept.append(html[from_:start])
             from_ = at
             excess = True
@@ -105,7 +114,8 @@ def _without_excess(html: str) -> tuple[str, bool]:
 
 
 class _Nesting:
-    """How deep the elements are nested, and how many formatting elements are carried along, roughly as a browser does it."""
+    """How deep the elements are nested, and how many formatting elements are carried along, roughly as a browser does
+    it."""
 
     def __init__(self) -> None:
         self._stack: list[str] = []
@@ -120,7 +130,9 @@ class _Nesting:
         if name in _VOID or name in _CLOSED_BY_ITSELF:
             return True
         carried = name in _CARRIED
-        if len(self._stack) >= MAX_DEPTH or (carried and (self._carried >= MAX_CARRIED or self._work > MAX_CARRIED_WORK)):
+        if len(self._stack) >= MAX_DEPTH or (
+            carried and (self._carried >= MAX_CARRIED or self._work > MAX_CARRIED_WORK)
+        ):
             self._left_out[name] = self._left_out.get(name, 0) + 1
             return False
         self._stack.append(name)

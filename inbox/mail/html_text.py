@@ -9,12 +9,25 @@ from lxml import html as lxml_html
 
 from inbox.mail.html_bounds import bounded
 
-_SKIPPED = frozenset("script style head title noscript template object select textarea audio video map".split())
+_SKIPPED = frozenset(
+    [
+        "script", "style", "head", "title", "noscript", "template", "object", "select", "textarea", "audio", "video",
+        "map",
+    ]
+)  # fmt: skip
 # Blank lines above and below; 0 means a line of its own.
 _BLOCKS = {
-    **dict.fromkeys("p h1 h2 h3 h4 h5 h6 blockquote pre ul ol dl figure fieldset".split(), 1),
-    **dict.fromkeys("div table tr section article header footer main nav aside address center li dt dd form hr caption figcaption body".split(), 0),
-}
+    **dict.fromkeys(
+        ["p", "h1", "h2", "h3", "h4", "h5", "h6", "blockquote", "pre", "ul", "ol", "dl", "figure", "fieldset"], 1
+    ),
+    **dict.fromkeys(
+        [
+            "div", "table", "tr", "section", "article", "header", "footer", "main", "nav", "aside", "address",
+            "center", "li", "dt", "dd", "form", "hr", "caption", "figcaption", "body",
+        ],
+        0,
+    ),
+}  # fmt: skip
 _SPACES = re.compile(r"[ \t\r\n\f]+")
 _HIDDEN = re.compile(r"display\s*:\s*none|mso-hide\s*:\s*all", re.IGNORECASE)
 _NO_MARGIN = re.compile(r"margin(?:-top|-bottom)?\s*:\s*0", re.IGNORECASE)
@@ -36,7 +49,9 @@ def parsed(html: str):
     if not html.strip():
         return None
     try:
-        return lxml_html.document_fromstring(f"<html><body>{html}</body></html>", parser=lxml_html.HTMLParser(remove_comments=True, remove_pis=True))
+        return lxml_html.document_fromstring(
+            f"<html><body>{html}</body></html>", parser=lxml_html.HTMLParser(remove_comments=True, remove_pis=True)
+        )
     except (etree.LxmlError, ValueError):
         return None
 
@@ -75,7 +90,11 @@ def _open(writer: _Writer, element, tag: str) -> None:
     elif tag in ("td", "th"):
         writer.next_cell()
     elif tag == "li":
-        writer.write("- " if element.getparent() is None or element.getparent().tag != "ol" else f"{_number(element)}. ")
+        writer.write(
+            "- "
+            if element.getparent() is None or element.getparent().tag != "ol"
+            else f"{writer.next_number(element.getparent())}. "
+        )
         writer.stick()
     elif tag == "pre":
         writer.preformatted += 1
@@ -102,18 +121,15 @@ def _margin(element, tag: str) -> int:
     return margin
 
 
-def _number(item) -> int:
-    previous, number = item.getprevious(), 1
-    while previous is not None and number < 1000:
-        number += previous.tag == "li"
-        previous = previous.getprevious()
-    return number
-
-
 def _write_target(writer: _Writer, element) -> None:
     target = (element.get("href") or "").strip()
     words = "".join(element.itertext()).strip()
-    if target.lower().startswith(("http:", "https:")) and target.rstrip("/") not in (words, words.rstrip("/"), f"https://{words}", f"http://{words}"):
+    if target.lower().startswith(("http:", "https:")) and target.rstrip("/") not in (
+        words,
+        words.rstrip("/"),
+        f"https://{words}",
+        f"http://{words}",
+    ):
         writer.write(f" <{target}>")
 
 
@@ -126,6 +142,7 @@ class _Writer:
         self._space = False
         self._stuck = False  # after a bullet: the first block of the item stays on its line
         self._blank_before = 0
+        self._numbers: dict[object, int] = {}  # of items so far, by list
         self.preformatted = 0
 
     def write(self, text: str | None) -> None:
@@ -156,6 +173,11 @@ class _Writer:
 
     def _trailing_blank(self) -> int:
         return 1 if self._lines and not self._lines[-1] else 0
+
+    def next_number(self, numbered_list) -> int:
+        number = self._numbers.get(numbered_list, 0) + 1
+        self._numbers[numbered_list] = number
+        return number
 
     def stick(self) -> None:
         self._stuck = True

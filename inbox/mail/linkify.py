@@ -5,13 +5,17 @@ from __future__ import annotations
 import re
 from html import escape
 
-# The classes of neighbouring parts do not overlap, so nothing is tried twice. Japanese follows an address without a space
-# ("https://x.test/aをご覧ください"), so letters beyond ASCII belong to it only after "/", "=" or "#", and no particle begins there.
+# The classes of neighbouring parts do not overlap, so nothing is tried twice. Japanese follows an address without a
+# space ("https://x.test/aをご覧ください"), so letters beyond ASCII belong to it only after "/", "=" or "#", and no
+# particle begins there.
+_NOT_IN_ADDRESS = r"\x00-\x7f\s\u3000、。，．！？「」『』（）【】〈〉《》［］〔〕；：“”‘’…"
 _ADDRESS = re.compile(
-    r"""(?xia)
+    rf"""(?xia)
       (?P<web> (?<![a-z0-9]) (?:https?://|www\.(?=[a-z0-9]))
-               (?: [!#-&(-;=?-\[\]_a-z~] | (?<=[/=\#]) (?![をにはがでのともへ]) [^\x00-\x7f\s　、。，．！？「」『』（）【】〈〉《》［］〔〕；：“”‘’…]{1,200} ){1,2000} )
-    | (?P<mail> (?<![\w.%+@/-]) [a-z0-9][\w.%+-]{0,63} @ (?:[a-z0-9](?:[a-z0-9-]{0,62})\.){1,8} [a-z]{2,24} (?![\w@-]) )
+               (?: [!#-&(-;=?-\[\]_a-z~]
+                 | (?<=[/=\#]) (?![をにはがでのともへ]) [^{_NOT_IN_ADDRESS}]{{1,200}} ){{1,2000}} )
+    | (?P<mail> (?<![\w.%+@/-]) [a-z0-9][\w.%+-]{{0,63}} @
+                (?:[a-z0-9](?:[a-z0-9-]{{0,62}})\.){{1,8}} [a-z]{{2,24}} (?![\w@-]) )
     """
 )
 _TRAILING = ".,:;!?*_~…"
@@ -20,7 +24,8 @@ MAX_LINKS = 2_000
 
 
 def linked(text: str) -> str:
-    """Text as HTML: escaped, http(s) and mail addresses linked, line ends kept as they are (show it with `white-space: pre-wrap`)."""
+    """Text as HTML: escaped, http(s) and mail addresses linked, line ends kept as they are (show it with
+    `white-space: pre-wrap`)."""
     out: list[str] = []
     at = 0
     for number, match in enumerate(_ADDRESS.finditer(text)):
@@ -37,12 +42,9 @@ def linked(text: str) -> str:
 
 
 def _link(words: str, *, mail: bool) -> str:
-    if mail:
-        target = f"mailto:{words}"
-    else:
-        target = words if words[:4].lower() == "http" else f"https://{words}"
+    scheme = "mailto:" if mail else "" if words[:4].lower() == "http" else "https://"
     shown = escape(words)
-    return f'<a href="{escape(target)}" rel="noopener noreferrer nofollow" target="_blank">{shown}</a>'
+    return f'<a href="{escape(scheme + words)}" rel="noopener noreferrer nofollow" target="_blank">{shown}</a>'
 
 
 def _trimmed(words: str) -> str:

@@ -1,6 +1,7 @@
 """Writes header fields and MIME parts as bytes; every field value passes `header_safe` here, the one choke point.
 
-Own code instead of the standard library's generator, because that one turns long message ids into encoded words, refuses values
+Own code instead of the standard library's generator, because that one turns long message ids into encoded words,
+refuses values
 with U+2028, quotes carriers' dotted addresses and takes several times longer.
 """
 
@@ -20,7 +21,8 @@ LONGEST_BODY_LINE = 900  # octets sent as they are; RFC 5322 allows 998
 NAME_LENGTH = 200
 FILE_NAME_LENGTH = 200
 
-# Everything that str.splitlines() or some mail program takes for a line end, all other controls, and what is no character.
+# Everything that str.splitlines() or some mail program takes for a line end, all other controls, and what is no
+# character.
 _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
 _BIDI = re.compile("[\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]*")
@@ -28,11 +30,22 @@ _PLAIN_LOCAL_PART = re.compile(r"[^\s\"(),:;<>@\[\\\]]+")
 _TYPE = re.compile(r"[A-Za-z0-9][\w!#$&^.+-]{0,79}/[A-Za-z0-9][\w!#$&^.+-]{0,79}")
 
 # Characters that Japanese programs write in two ways; the second of each pair has a code in ISO-2022-JP.
-JIS_TWINS = str.maketrans({"\uff5e": "\u301c", "\uff0d": "\u2212", "\u2225": "\u2016", "\uffe0": "\u00a2", "\uffe1": "\u00a3", "\uffe2": "\u00ac", "\u2014": "\u2015"})
+JIS_TWINS = str.maketrans(
+    {
+        "\uff5e": "\u301c",
+        "\uff0d": "\u2212",
+        "\u2225": "\u2016",
+        "\uffe0": "\u00a2",
+        "\uffe1": "\u00a3",
+        "\uffe2": "\u00ac",
+        "\u2014": "\u2015",
+    }
+)
 
 
 def header_safe(value: str, *, limit: int = 2000) -> str:
-    """A value that cannot end a header field: line ends and controls of every kind become a space; at most `limit` characters."""
+    """A value that cannot end a header field: line ends and controls of every kind become a space; at most `limit`
+    characters."""
     return " ".join(_UNSAFE.sub(" ", value).split())[:limit].rstrip()
 
 
@@ -106,7 +119,14 @@ def _encoded_word(text: str, charset: str, *, in_base64: bool) -> str:
     octets = text.encode(charset)
     if in_base64:
         return f"=?{charset}?B?{base64.b64encode(octets).decode('ascii')}?="
-    safe = quote(octets, safe="!*+-/ ").replace("%", "=").replace("_", "=5F").replace(" ", "_").replace(".", "=2E").replace("~", "=7E")
+    safe = (
+        quote(octets, safe="!*+-/ ")
+        .replace("%", "=")
+        .replace("_", "=5F")
+        .replace(" ", "_")
+        .replace(".", "=2E")
+        .replace("~", "=7E")
+    )
     return f"=?{charset}?Q?{safe}?="
 
 
@@ -118,7 +138,8 @@ def _cannot(text: str, charset: str) -> bool:
     return False
 
 
-# -- parts: each is a whole MIME entity, fields and body -----------------------------------------------------------------
+# -- parts: each is a whole MIME entity, fields and body
+# -----------------------------------------------------------------
 
 
 def text_part(text: str, *, subtype: str, charset: str = "utf-8") -> bytes:
@@ -138,7 +159,9 @@ def _text_entity(octets: bytes, *, subtype: str, charset: str, seven_bit: bool) 
         if charset != "utf-8" or len(body) > len(octets) * 1.37:
             encoding, body = "base64", _base64_lines(octets)
     return (
-        f'Content-Type: text/{subtype}; charset="{charset}"\r\nContent-Transfer-Encoding: {encoding}\r\n\r\n'.encode("ascii")
+        f'Content-Type: text/{subtype}; charset="{charset}"\r\nContent-Transfer-Encoding: {encoding}\r\n\r\n'.encode(
+            "ascii"
+        )
         + body
     )
 
@@ -152,7 +175,8 @@ def _base64_lines(octets: bytes) -> bytes:
 
 
 def file_part(name: str, content_type: str, data: bytes, *, content_id: str | None = None) -> bytes:
-    """A file as base64; `content_id` makes it an inline picture. Types that could nest or mislead become octet-stream."""
+    """A file as base64; `content_id` makes it an inline picture. Types that could nest or mislead become
+    octet-stream."""
     if not _TYPE.fullmatch(content_type) or content_type.lower().startswith(("multipart/", "message/")):
         content_type = "application/octet-stream"
     name = file_name_safe(name)
@@ -206,11 +230,17 @@ def multipart(subtype: str, parts: Sequence[bytes], *, boundary: str) -> bytes:
         boundary += "_"
     line = f"--{boundary}".encode("ascii")
     body = b"".join(line + b"\r\n" + part + (b"" if part.endswith(b"\r\n") else b"\r\n") for part in parts)
-    return f'Content-Type: multipart/{subtype};\r\n boundary="{boundary}"\r\n\r\n'.encode("ascii") + body + line + b"--\r\n"
+    return (
+        f'Content-Type: multipart/{subtype};\r\n boundary="{boundary}"\r\n\r\n'.encode("ascii")
+        + body
+        + line
+        + b"--\r\n"
+    )
 
 
 def body_safe(text: str) -> str:
-    """Body text whose only line end is "\\n" and that ends with one; no NUL, nothing that could end a mail early (SMTP smuggling)."""
+    """Body text whose only line end is "\\n" and that ends with one; no NUL, nothing that could end a mail early
+    (SMTP smuggling)."""
     text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\0", "")
     text = text.encode("utf-8", "replace").decode("utf-8")
     return text if text.endswith("\n") else f"{text}\n"

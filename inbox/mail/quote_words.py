@@ -1,5 +1,7 @@
 """The words by which mail programs of many languages announce quoted mail, headers and signatures."""
 
+# ruff: noqa: E501 (word lists and patterns of one thought stay on one line)
+
 from __future__ import annotations
 
 import re
@@ -9,7 +11,8 @@ def _any_of(words: str) -> str:
     return "|".join(re.escape(word.strip()) for word in words.split("|"))
 
 
-# -- "On Monday … Jane wrote:" ------------------------------------------------------------------------------------------
+# -- "On Monday … Jane wrote:"
+# ------------------------------------------------------------------------------------------
 
 _WROTE = _any_of(
     "wrote|writes|sent|said|a écrit|a écrit|écrit|écrivait|escribió|escribio|ha escrito|va escriure|escreveu|scrisse|ha scritto|"
@@ -32,7 +35,8 @@ NAME_WROTE_JA = re.compile(r"^.{1,40}さん?(?:は|が)(?:書きました|書い
 # What such a line begins with; a digit of the date has to follow soon.
 STARTS_LIKE_ATTRIBUTION = re.compile(
     r"""(?ix)^[\s*_]*(?:[-=]{2,}\s*)?(?:
-        (?:on|am|le|el|il|op|em|den|dne|dnia|dňa|w\ dniu|pe|la|vào|στις|at|at\ the|på|kl|vom|il\ giorno|a|у|в|на|dana|tarihinde|pada|ב)[\s.,][^\n]{0,40}?\d
+        (?:on|am|le|el|il|op|em|den|dne|dnia|dňa|w\ dniu|pe|la|vào|στις|at|at\ the|på|kl|vom|il\
+        giorno|a|у|в|на|dana|tarihinde|pada|ב)[\s.,][^\n]{0,40}?\d
       | (?:on|le)\ (?:mon|tue|wed|thu|fri|sat|sun|lun|mar|mer|jeu|ven|sam|dim)
       | \(?\d{4}\s?[-/.年]\s?\d{1,2}\s?[-/.月]
       | \d{1,2}[./-]\d{1,2}[./-]\d{2,4}
@@ -46,9 +50,12 @@ STARTS_LIKE_ATTRIBUTION = re.compile(
 HAS_DATE = re.compile(r"\d{1,2}\s?[:.h時]\s?\d{2}|\d{4}|\d{1,2}[./-]\d{1,2}[./-]\d{2}")
 DATE_ZONE_AND_NAME = re.compile(r"^\d{4}-\d{2}-\d{2} \d{1,2}:\d{2} (?:GMT|UTC)[+-]\d{1,2}:?\d{2} \S.{0,80}$")
 # The answer and the quotation's first line share one line: "reply On Wed, Apr 4, 2012 at 3:59 PM, bob wrote:"
-SHARED_LINE = re.compile(r"\s*(?:-{2,}\s*)?(?=\bOn (?:Mon|Tue|Wed|Thu|Fri|Sat|Sun|\d|[A-Z][a-z]{2} \d)[^\n]{8,160}\b(?:wrote|sent):\s*$)")
+SHARED_LINE = re.compile(
+    r"\s*(?:-{2,}\s*)?(?=\bOn (?:Mon|Tue|Wed|Thu|Fri|Sat|Sun|\d|[A-Z][a-z]{2} \d)[^\n]{8,160}\b(?:wrote|sent):\s*$)"
+)
 
-# -- "From: … Sent: … To: …" --------------------------------------------------------------------------------------------
+# -- "From: … Sent: … To: …"
+# --------------------------------------------------------------------------------------------
 
 _HEADER_WORDS = {
     "from": "from|von|de|da|van|od|från|fra|от|від|от кого|lähettäjä|expéditeur|mittente|remitente|remetente|afzender|absender|"
@@ -68,14 +75,19 @@ _HEADER_WORDS = {
 }
 HEADER_KIND = {word.strip(): kind for kind, words in _HEADER_WORDS.items() for word in words.split("|")}
 
-# -- "-----Original Message-----" ---------------------------------------------------------------------------------------
+# -- "-----Original Message-----"
+# ---------------------------------------------------------------------------------------
 
 _MESSAGE_STEMS = _any_of(
     "message|nachricht|mensaje|mensagem|messaggio|bericht|meddelelse|melding|meddelande|zpráva|zprávy|správa|wiadomoś|сообщени|"
     "повідомлення|viesti|mesaj|üzenet|poruka|sporočilo|μήνυμα|mesajul|pesan|thư gốc|メッセージ|メール|邮件|郵件|邮 件|信件|메시지|메일|mail"
 )
-_FORWARD_STEMS = _any_of("forward|weitergeleitet|transf|réexp|reenviad|encaminhad|inoltrat|doorgestuurd|vidarebefordra|videresend|przekazan|пересла|перешл|転送|转发|轉寄|전달")
-BETWEEN_RULES = re.compile(rf"(?i)^[-_=*~—–―\s]{{2,}}(?:[^-_=\n]{{0,40}})(?:{_MESSAGE_STEMS}|{_FORWARD_STEMS}|reply separator)[^-_=\n]{{0,30}}\s*[-_=*~—–―]{{2,}}\s*$")
+_FORWARD_STEMS = _any_of(
+    "forward|weitergeleitet|transf|réexp|reenviad|encaminhad|inoltrat|doorgestuurd|vidarebefordra|videresend|przekazan|пересла|перешл|転送|转发|轉寄|전달"
+)
+BETWEEN_RULES = re.compile(
+    rf"(?i)^[-_=*~—–―\s]{{2,}}(?:[^-_=\n]{{0,40}})(?:{_MESSAGE_STEMS}|{_FORWARD_STEMS}|reply separator)[^-_=\n]{{0,30}}\s*[-_=*~—–―]{{2,}}\s*$"
+)
 ANNOUNCES_FORWARD = re.compile(
     r"(?i)^[\s*_]*(?:begin forwarded message|forwarded message|anfang der weitergeleiteten (?:e-mail|nachricht)|début du message (?:transféré|réexpédié)|"
     r"inicio del mensaje reenviado|inizio (?:del )?messaggio inoltrato|início da mensagem (?:encaminhada|reenviada)|begin doorgestuurd bericht|"
@@ -86,7 +98,8 @@ ANNOUNCES_FORWARD = re.compile(
     r"|^[-=\s]*この(?:線|行)より上に(?:返信|ご?記入)"
 )
 
-# -- signatures ---------------------------------------------------------------------------------------------------------
+# -- signatures
+# ---------------------------------------------------------------------------------------------------------
 
 SENT_FROM = re.compile(
     r"""(?ix)^[\s*_]*(?:
@@ -106,27 +119,33 @@ SENT_FROM = re.compile(
       | (?:从|從|来自|發自|发自)\s?(?:我的|网易|qq)?.{1,30}(?:发送|發送|傳送|送出|发出)? | 내\s?.{1,30}에서\s?보냄
     )[\s.!*_]*$"""
 )
-# Formulas that open a signature when they stand alone on a line. English ones are left out on purpose: "Thanks," is often
+# Formulas that open a signature when they stand alone on a line. English ones are left out on purpose: "Thanks," is
+# often
 # the whole answer.
 CLOSINGS = frozenset(
     word.strip()
-    for word in (
-        "med venlig hilsen|venlig hilsen|hilsen|mange hilsner|kærlig hilsen|de bedste hilsner|bedste hilsner|mvh|kh|vh|dbh|"
-        "med vänlig hälsning|med vänliga hälsningar|vänliga hälsningar|vänlig hälsning|hälsningar|bästa hälsningar|"
-        "med vennlig hilsen|vennlig hilsen|beste hilsen|med beste hilsen|vennlige hilsener|"
-        "pozdrawiam|pozdrawiam serdecznie|serdecznie pozdrawiam|z poważaniem|z powazaniem|pozdrowienia|łączę pozdrowienia|z wyrazami szacunku|"
-        "s pozdravem|s přátelským pozdravem|s pozdravom|zdravím|ystävällisin terveisin|terveisin|parhain terveisin|"
-        "met vriendelijke groet|met vriendelijke groeten|vriendelijke groeten|hartelijke groeten|met hartelijke groet|mvg|"
-        "mit freundlichen grüßen|mit freundlichem gruß|freundliche grüße|mit besten grüßen|beste grüße|viele grüße|liebe grüße|mfg|"
-        "cordialement|bien cordialement|bien à vous|salutations distinguées|sincères salutations|"
-        "atentamente|un cordial saludo|un saludo|saludos cordiales|saludos|reciba un cordial saludo|"
-        "cordiali saluti|distinti saluti|un cordiale saluto|atenciosamente|com os melhores cumprimentos|cumprimentos|"
-        "с уважением|з повагою|с наилучшими пожеланиями|saygılarımla|üdvözlettel|trân trọng|"
-        "此致|此致敬礼|敬礼|祝好|顺祝商祺|감사합니다|敬具|草々|以上"
-    ).split("|")
-)
+    for word in [
+        "med venlig hilsen", "venlig hilsen", "hilsen", "mange hilsner", "kærlig hilsen", "de bedste hilsner",
+        "bedste hilsner", "mvh", "kh", "vh", "dbh", "med vänlig hälsning", "med vänliga hälsningar",
+        "vänliga hälsningar", "vänlig hälsning", "hälsningar", "bästa hälsningar", "med vennlig hilsen",
+        "vennlig hilsen", "beste hilsen", "med beste hilsen", "vennlige hilsener", "pozdrawiam",
+        "pozdrawiam serdecznie", "serdecznie pozdrawiam", "z poważaniem", "z powazaniem", "pozdrowienia",
+        "łączę pozdrowienia", "z wyrazami szacunku", "s pozdravem", "s přátelským pozdravem", "s pozdravom",
+        "zdravím", "ystävällisin terveisin", "terveisin", "parhain terveisin", "met vriendelijke groet",
+        "met vriendelijke groeten", "vriendelijke groeten", "hartelijke groeten", "met hartelijke groet", "mvg",
+        "mit freundlichen grüßen", "mit freundlichem gruß", "freundliche grüße", "mit besten grüßen", "beste grüße",
+        "viele grüße", "liebe grüße", "mfg", "cordialement", "bien cordialement", "bien à vous",
+        "salutations distinguées", "sincères salutations", "atentamente", "un cordial saludo", "un saludo",
+        "saludos cordiales", "saludos", "reciba un cordial saludo", "cordiali saluti", "distinti saluti",
+        "un cordiale saluto", "atenciosamente", "com os melhores cumprimentos", "cumprimentos", "с уважением",
+        "з повагою", "с наилучшими пожеланиями", "saygılarımla", "üdvözlettel", "trân trọng", "此致", "此致敬礼", "敬礼",
+        "祝好", "顺祝商祺", "감사합니다", "敬具", "草々", "以上",
+    ]
+)  # fmt: skip
 POSSIBLE_CONTACT = re.compile(
     r"(?i)@|https?://|www\.|\b(?:tel|fax|phone|mobile|mobil|cell|direct|e-?mail|mail|skype|twitter)\b\s{0,3}[.:\uff1a+\d]|電話|携帯|〒|"
     r"株式会社|有限会社|合同会社|\uff08株\uff09|\(株\)|㈱|住所|\+?\d[\d ()./-]{7,20}\d"
 )
-ENGLISH_CLOSING = re.compile(r"(?i)^(?:(?:best|kind|warm|many)?\s?regards|best(?: wishes)?|thanks(?: again)?|many thanks|thank you|cheers|sincerely|yours(?: \w+)?|all the best)\b[\s,.!]*(?:[^\W\d_.]+[\s.]*){0,3}$")
+ENGLISH_CLOSING = re.compile(
+    r"(?i)^(?:(?:best|kind|warm|many)?\s?regards|best(?: wishes)?|thanks(?: again)?|many thanks|thank you|cheers|sincerely|yours(?: \w+)?|all the best)\b[\s,.!]*(?:[^\W\d_.]+[\s.]*){0,3}$"
+)

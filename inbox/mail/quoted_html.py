@@ -14,13 +14,14 @@ QUOTE_END = "\ue0f2"
 _MARKS = re.compile(f"[{QUOTE_START}{QUOTE_END}]")
 
 _QUOTING_CLASSES = frozenset(
-    "gmail_quote gmail_quote_container gmail_extra_quote yahoo_quoted yahoo-quoted protonmail_quote tutanota_quote zmail_quote zmail_extra "
-    "moz-forward-container outlookmessageheader quotedreplyblock mcntmcontainer messagequote hotmail_quote ymail_quoted "
-    "freebirdformviewerviewquote front-blockquote cloudmagic-smart-beacon mailru-quote".split()
-)
+    [
+        "gmail_quote", "gmail_quote_container", "yahoo_quoted", "protonmail_quote", "tutanota_quote", "zmail_extra",
+        "outlookmessageheader", "front-blockquote",
+    ]
+)  # fmt: skip
 _QUOTING_IDS = re.compile(
-    r"(?i)^(?:x_)*(?:divrplyfwdmsg|olk_src_body_section|mail-editor-reference-message-container|isforwardcontent|yahoo_quoted.*|"
-    r"replybody|reply-intro-quote|qqmail_quote|original-content|isreplycontent|oriMsgHtmlSeperator)$"
+    r"(?i)^(?:x_)*(?:olk_src_body_section|mail-editor-reference-message-container|isforwardcontent|isreplycontent|"
+    r"yahoo_quoted.*)$"
 )
 _REST_IS_QUOTED = re.compile(r"(?i)^(?:x_)*(?:divrplyfwdmsg|appendonsend|stopspelling|zwchr|orimsghtmlseperator)$")
 _GMAIL_INDENT = re.compile(r"margin:\s*0(?:px)?\s+0(?:px)?\s+0(?:px)?\s+40px")
@@ -42,7 +43,9 @@ def with_quotes_marked(html: str) -> str:
 def _is_quoting(element) -> bool:
     classes = set((element.get("class") or "").lower().split())
     if element.tag == "blockquote":
-        return not ("gmail_quote" in classes and not _inside_gmail_quote(element)) and not _GMAIL_INDENT.search(element.get("style") or "")
+        return not ("gmail_quote" in classes and not _inside_gmail_quote(element)) and not _GMAIL_INDENT.search(
+            element.get("style") or ""
+        )
     if classes & _QUOTING_CLASSES:
         return not _holds_quotes(element)  # answers may stand between the quotations inside
     return bool(_QUOTING_IDS.match((element.get("id") or "")[:80])) and not _holds_quotes(element)
@@ -65,7 +68,10 @@ def _inside_gmail_quote(element) -> bool:
 
 
 def _rest_is_quoted(element) -> bool:
-    return bool(_REST_IS_QUOTED.match((element.get("id") or "")[:80])) or "outlookmessageheader" in (element.get("class") or "").lower()
+    return (
+        bool(_REST_IS_QUOTED.match((element.get("id") or "")[:80]))
+        or "outlookmessageheader" in (element.get("class") or "").lower()
+    )
 
 
 def _mark(element) -> None:

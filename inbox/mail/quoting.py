@@ -14,7 +14,8 @@ QUOTE_LEVELS = 8  # deeper quotations are left out of the new one
 
 @dataclass(frozen=True, slots=True)
 class Quoted:
-    """The mail that is quoted or forwarded. `date` is in the zone it shall be shown in; `html` comes from `safe_html.clean`."""
+    """The mail that is quoted or forwarded. `date` is in the zone it shall be shown in; `html` comes from
+    `safe_html.clean`."""
 
     from_: Address
     date: datetime
@@ -29,13 +30,22 @@ def quote_text(quoted: Quoted, *, locale: str) -> str:
     """The old text with "> " before each line, below a line that says who wrote it when."""
     lines = body_safe(quoted.text).rstrip("\n").split("\n")
     kept = (line for line in lines if not line.startswith(">" * QUOTE_LEVELS))
-    return attribution(quoted.from_, quoted.date, locale=locale) + "\n" + "\n".join(f">{line}" if line.startswith(">") else f"> {line}".rstrip() for line in kept) + "\n"
+    return (
+        attribution(quoted.from_, quoted.date, locale=locale)
+        + "\n"
+        + "\n".join(f">{line}" if line.startswith(">") else f"> {line}".rstrip() for line in kept)
+        + "\n"
+    )
 
 
 def quote_html(quoted: Quoted, *, locale: str) -> str:
     """The old mail as a quotation that mail programs know how to fold."""
     who = escape(attribution(quoted.from_, quoted.date, locale=locale))
-    return f'<div class="gmail_quote"><div>{who}</div><blockquote type="cite" style="margin:0 0 0 0.8ex;border-left:1px solid #cccccc;padding-left:1ex">{_inner_html(quoted)}</blockquote></div>'
+    bar = "margin:0 0 0 0.8ex;border-left:1px solid #cccccc;padding-left:1ex"
+    return (
+        f'<div class="gmail_quote"><div>{who}</div>'
+        f'<blockquote type="cite" style="{bar}">{_inner_html(quoted)}</blockquote></div>'
+    )
 
 
 def forward_text(quoted: Quoted, *, locale: str) -> str:
@@ -46,7 +56,9 @@ def forward_text(quoted: Quoted, *, locale: str) -> str:
 
 def forward_html(quoted: Quoted, *, locale: str) -> str:
     head = "<br>".join(f"{escape(name)}: {escape(value)}" for name, value in _head(quoted, locale=locale))
-    return f"<div>---------- {_FORWARDED[_known(locale)]} ----------<br>{head}</div><br><div>{_inner_html(quoted)}</div>"
+    return (
+        f"<div>---------- {_FORWARDED[_known(locale)]} ----------<br>{head}</div><br><div>{_inner_html(quoted)}</div>"
+    )
 
 
 def attribution(who: Address, when: datetime, *, locale: str) -> str:
@@ -78,7 +90,7 @@ def _all_shown(addresses: tuple[Address, ...]) -> str:
 
 
 # Written by hand: the text must not depend on the server's locale, and mail programs recognise these forms.
-_MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
+_MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 _FORWARDED = {"en": "Forwarded message", "ja": "転送メッセージ"}
 _HEAD_NAMES = {"en": ("From", "Date", "Subject", "To", "Cc"), "ja": ("差出人", "日時", "件名", "宛先", "Cc")}
 

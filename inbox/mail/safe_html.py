@@ -1,6 +1,7 @@
 """Cleans the HTML of mail from outside: nothing in it runs, submits, overlays or tells a sender that it was read.
 
-Allow-lists only (nh3, an HTML5 parser and sanitiser). The frame's Content-Security-Policy is a second wall, not this one's excuse.
+Allow-lists only (nh3, an HTML5 parser and sanitiser). The frame's Content-Security-Policy is a second wall, not this
+one's excuse.
 """
 
 from __future__ import annotations
@@ -21,11 +22,16 @@ __all__ = ["CleanHtml", "Link", "clean", "to_text"]
 MAX_INLINE_PICTURE = 200_000  # characters of a data: URL
 
 _TAGS = frozenset(
-    "a abbr acronym address b bdi bdo big blockquote br caption center cite code col colgroup dd del details dfn dir div dl dt em "
-    "figcaption figure font h1 h2 h3 h4 h5 h6 hr i img ins kbd li mark nobr ol p pre q rp rt ruby s samp section article header footer "
-    "main aside nav small span strike strong sub summary sup table tbody td tfoot th thead time tr tt u ul var wbr".split()
-)
-_EVERYWHERE = frozenset("align valign width height bgcolor dir lang style".split())
+    [
+        "a", "abbr", "acronym", "address", "b", "bdi", "bdo", "big", "blockquote", "br", "caption", "center", "cite",
+        "code", "col", "colgroup", "dd", "del", "details", "dfn", "dir", "div", "dl", "dt", "em", "figcaption",
+        "figure", "font", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "i", "img", "ins", "kbd", "li", "mark", "nobr",
+        "ol", "p", "pre", "q", "rp", "rt", "ruby", "s", "samp", "section", "article", "header", "footer", "main",
+        "aside", "nav", "small", "span", "strike", "strong", "sub", "summary", "sup", "table", "tbody", "td", "tfoot",
+        "th", "thead", "time", "tr", "tt", "u", "ul", "var", "wbr",
+    ]
+)  # fmt: skip
+_EVERYWHERE = frozenset(["align", "valign", "width", "height", "bgcolor", "dir", "lang", "style"])
 _ATTRIBUTES = {
     "*": set(_EVERYWHERE),
     "a": {"href"},
@@ -44,32 +50,47 @@ _ATTRIBUTES = {
     "details": {"open"},
     "br": {"clear"},
 }
-_CONTENT_LEFT_OUT = frozenset("script style title iframe object embed applet noscript template svg math select textarea button audio video noframes xmp".split())
-_SCHEMES = frozenset("http https mailto tel cid data".split())
+_CONTENT_LEFT_OUT = frozenset(
+    [
+        "script", "style", "title", "iframe", "object", "embed", "applet", "noscript", "template", "svg", "math",
+        "select", "textarea", "button", "audio", "video", "noframes", "xmp",
+    ]
+)  # fmt: skip
+_SCHEMES = frozenset(["http", "https", "mailto", "tel", "cid", "data"])
 
 # Properties that colour, size and arrange text. None positions, overlays, animates or loads.
 _STYLES = frozenset(
-    "background-color border border-bottom border-bottom-color border-bottom-style border-bottom-width border-collapse border-color border-left "
-    "border-left-color border-left-style border-left-width border-radius border-right border-right-color border-right-style border-right-width "
-    "border-spacing border-style border-top border-top-color border-top-style border-top-width border-width box-sizing clear color direction display "
-    "empty-cells float font font-family font-size font-stretch font-style font-variant font-weight height letter-spacing line-height list-style "
-    "list-style-position list-style-type margin margin-bottom margin-left margin-right margin-top max-height max-width min-height min-width "
-    "overflow-wrap padding padding-bottom padding-left padding-right padding-top table-layout text-align text-decoration text-indent "
-    "text-transform unicode-bidi vertical-align white-space width word-break word-spacing word-wrap writing-mode".split()
-)
-_NOT_BELOW_ZERO = frozenset("margin margin-left margin-right margin-top margin-bottom text-indent".split())
+    [
+        "background-color", "border", "border-bottom", "border-bottom-color", "border-bottom-style",
+        "border-bottom-width", "border-collapse", "border-color", "border-left", "border-left-color",
+        "border-left-style", "border-left-width", "border-radius", "border-right", "border-right-color",
+        "border-right-style", "border-right-width", "border-spacing", "border-style", "border-top",
+        "border-top-color", "border-top-style", "border-top-width", "border-width", "box-sizing", "clear", "color",
+        "direction", "display", "empty-cells", "float", "font", "font-family", "font-size", "font-stretch",
+        "font-style", "font-variant", "font-weight", "height", "letter-spacing", "line-height", "list-style",
+        "list-style-position", "list-style-type", "margin", "margin-bottom", "margin-left", "margin-right",
+        "margin-top", "max-height", "max-width", "min-height", "min-width", "overflow-wrap", "padding",
+        "padding-bottom", "padding-left", "padding-right", "padding-top", "table-layout", "text-align",
+        "text-decoration", "text-indent", "text-transform", "unicode-bidi", "vertical-align", "white-space", "width",
+        "word-break", "word-spacing", "word-wrap", "writing-mode",
+    ]
+)  # fmt: skip
+_NOT_BELOW_ZERO = frozenset(["margin", "margin-left", "margin-right", "margin-top", "margin-bottom", "text-indent"])
 _PLAIN_VALUE = re.compile(r"[\w\s#.,%'\"+/!-]*(?:(?:rgba?|hsla?)\([\d\s.,%/deg]*\)[\w\s#.,%'\"+/!-]*)*")
 _SAFE_PICTURE = re.compile(r"data:image/(?:png|gif|jpe?g|webp);base64,[A-Za-z0-9+/=\s]*", re.IGNORECASE)
 
 _ANCHOR = re.compile(r'<a((?: [a-z-]+="[^"]*")*)>(.*?)</a>', re.DOTALL)
 _HREF = re.compile(r' href="([^"]*)"')
 _TAGS_OUT = re.compile(r"<[^>]*>")
-_LOOKS_LIKE_HOST = re.compile(r"(?i)^\s*(?:https?://)?((?:[^\W_](?:[^\W_]|-){0,62}\.){1,8}[^\W\d_]{2,24})(?=[\s/:?#]|$)")
+_LOOKS_LIKE_HOST = re.compile(
+    r"(?i)^\s*(?:https?://)?((?:[^\W_](?:[^\W_]|-){0,62}\.){1,8}[^\W\d_]{2,24})(?=[\s/:?#]|$)"
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A link of the mail: its words as shown, its true target, and whether the words name another host than the target's."""
+    """A link of the mail: its words as shown, its true target, and whether the words name another host than the
+    target's."""
 
     words: str
     target: str
@@ -89,8 +110,10 @@ class CleanHtml:
 def clean(html: str, *, remote: bool = False, image_url: Callable[[str], str | None] | None = None) -> CleanHtml:
     """The HTML with nothing in it that could run, load, submit or overlay.
 
-    `image_url` gets "cid:…" (and with `remote` also "https://…") and returns the address to load the picture from, None for
-    none; without it no such picture is kept. Never raises; takes time linear in the length and at most `html_bounds.MAX_LENGTH`.
+    `image_url` gets "cid:…" (and with `remote` also "https://…") and returns the address to load the picture from,
+    None for
+    none; without it no such picture is kept. Never raises; takes time linear in the length and at most
+    `html_bounds.MAX_LENGTH`.
     """
     within = bounded(html)
     pictures = _Pictures(remote=remote, image_url=image_url)
@@ -166,7 +189,8 @@ def _safe_style(style: str) -> str | None:
     return ";".join(kept) or None
 
 
-# -- links --------------------------------------------------------------------------------------------------------------
+# -- links
+# --------------------------------------------------------------------------------------------------------------
 
 
 def _anchor(match: re.Match[str], links: list[Link]) -> str:
@@ -183,7 +207,8 @@ def _anchor(match: re.Match[str], links: list[Link]) -> str:
 
 
 def true_target(url: str) -> str:
-    """What to show a reader as the target of a link: the host (in ASCII, so that look-alikes show), or the address of a mailto:."""
+    """What to show a reader as the target of a link: the host (in ASCII, so that look-alikes show), or the address of
+    a mailto:."""
     try:
         parts = urlsplit(url.strip())
         host = parts.hostname or ""

@@ -1,7 +1,8 @@
-"""One tokeniser for SQLite FTS5 and PostgreSQL: words of alphabetic scripts, overlapping pairs of characters for Chinese, Japanese, Korean.
+"""One tokeniser for SQLite FTS5 and PostgreSQL: words of alphabetic scripts, overlapping pairs of characters for
+Chinese, Japanese, Korean.
 
-"鯖缶詰" is stored as 鯖缶 缶詰 詰, so that two characters find what a dictionary would not know. Both sides are folded alike:
-full and half width, upper and lower case, hiragana and katakana, small kana, long vowels and the many dashes.
+"鯖缶詰" is stored as 鯖缶 缶詰 詰, so that two characters find what a dictionary would not know. Both sides are
+folded alike: full and half width, upper and lower case, hiragana and katakana, small kana, long vowels and the many dashes.
 Queries are only ever built from such tokens, so nothing that a person types can be syntax.
 """
 
@@ -16,7 +17,10 @@ MAX_WORD = 60  # characters of one word; longer ones (base64, tracking codes) ar
 CHUNK = 8000  # characters; PostgreSQL keeps positions of a tsvector only up to 16,383
 OVERLAP = 20
 
-_CJK = "\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uac00-\ud7af\u1100-\u11ff\U00020000-\U0003134f"
+_CJK = (
+    "\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uac00-\ud7af\u1100-\u11ff"
+    "\U00020000-\U0003134f"
+)
 _RUN = re.compile(rf"([{_CJK}]+)|([^\W_{_CJK}]+)")
 _SMALL = "ぁぃぅぇぉっゃゅょゎゕゖ"
 _LARGE = "あいうえおつやゆよわかけ"
@@ -31,7 +35,8 @@ _ACCENT = re.compile("[\u0300-\u036f]")
 
 
 def folded(text: str) -> str:
-    """Text as it is compared: NFKC, lower case, hiragana for katakana, large kana for small, no long vowels, no accents on Latin."""
+    """Text as it is compared: NFKC, lower case, hiragana for katakana, large kana for small, no long vowels, no
+    accents on Latin."""
     text = unicodedata.normalize("NFKC", text.replace("\0", " ")).casefold()
     text = _DROPPED.sub("", _DASH_AFTER_KANA.sub("ー", text)).translate(_FOLDED)
     if not text.isascii():
@@ -41,7 +46,9 @@ def folded(text: str) -> str:
 
 def _without_accents(text: str) -> str:
     """Latin letters without accents; voiced kana stay (が is another letter than か)."""
-    if not any("\u00c0" <= char <= "\u024f" or "\u1e00" <= char <= "\u1eff" or "\u0300" <= char <= "\u036f" for char in text):
+    if not any(
+        "\u00c0" <= char <= "\u024f" or "\u1e00" <= char <= "\u1eff" or "\u0300" <= char <= "\u036f" for char in text
+    ):
         return text
     return unicodedata.normalize("NFC", _ACCENT.sub("", unicodedata.normalize("NFD", text)))
 
@@ -65,7 +72,8 @@ def chunks(text: str, *, size: int = CHUNK, overlap: int = OVERLAP) -> Iterator[
 
 
 def fts5_query(query: str) -> str:
-    """An FTS5 MATCH expression for what a person typed: all terms, words by their beginning; "" if there is nothing to search."""
+    """An FTS5 MATCH expression for what a person typed: all terms, words by their beginning; "" if there is nothing
+    to search."""
     parts = []
     for cjk, word in _terms(query):
         if word:

@@ -1,5 +1,7 @@
 """Mail that leaves us: read back by the standard library, held to the limits of RFC 5322, closed to header injection."""
 
+# ruff: noqa: E501, PT018 (mail as it stands on one line; pairs of facts asserted together)
+
 from __future__ import annotations
 
 import base64
@@ -52,7 +54,14 @@ def _raw_headers(raw: bytes) -> str:
 
 
 def test_a_plain_answer_reads_back_as_it_was_written() -> None:
-    read = _read(replace(LETTER, cc=(Address("Jane, \"J\" Doe", "j@x.test"),), in_reply_to="<q@x.test>", references=("<p@x.test>", "<q@x.test>")))
+    read = _read(
+        replace(
+            LETTER,
+            cc=(Address('Jane, "J" Doe', "j@x.test"),),
+            in_reply_to="<q@x.test>",
+            references=("<p@x.test>", "<q@x.test>"),
+        )
+    )
     assert read["Subject"] == "Re: ご注文の件"
     assert read["From"].addresses[0].display_name == "サポート窓口"
     assert read["Cc"].addresses[0].display_name == 'Jane, "J" Doe'
@@ -79,7 +88,9 @@ def test_html_pictures_and_files_nest_as_mail_programs_expect() -> None:
         html='<p>See <a href="https://x.test/">here</a></p><img src="cid:p1">',
         attachments=(
             Attachment("写真.png", "image/png", b"\x89PNG", content_id="p1"),
-            Attachment("見積書 とても長い名前のファイルですから分けて書かれます.pdf", "application/pdf", bytes(range(256)) * 10),
+            Attachment(
+                "見積書 とても長い名前のファイルですから分けて書かれます.pdf", "application/pdf", bytes(range(256)) * 10
+            ),
         ),
     )
     read = _read(letter)
@@ -94,7 +105,22 @@ def test_html_pictures_and_files_nest_as_mail_programs_expect() -> None:
     assert parts[6]["Content-Disposition"].content_disposition == "attachment"
 
 
-@pytest.mark.parametrize("bad", ["\r\nBcc: evil@x.test", "\nBcc: evil@x.test", "\rBcc: evil@x.test", "\x0bBcc: x", "\x0cBcc: x", "\x85Bcc: x", "\u2028Bcc: x", "\u2029Bcc: x", "\0", "\x1c", "\ud800"])
+@pytest.mark.parametrize(
+    "bad",
+    [
+        "\r\nBcc: evil@x.test",
+        "\nBcc: evil@x.test",
+        "\rBcc: evil@x.test",
+        "\x0bBcc: x",
+        "\x0cBcc: x",
+        "\x85Bcc: x",
+        "\u2028Bcc: x",
+        "\u2029Bcc: x",
+        "\0",
+        "\x1c",
+        "\ud800",
+    ],
+)
 def test_no_value_can_begin_another_header(bad: str) -> None:
     """S-10: a customer's subject with any of these can be answered, and nothing is injected."""
     letter = replace(
@@ -130,7 +156,21 @@ def test_a_letter_without_sender_or_id_is_refused(wrong: dict) -> None:
         compose(replace(LETTER, **wrong))
 
 
-BODIES = ["", ".\n", "a\r.\rb", "a\r\n.\r\nb", "x" * 5000, "あ" * 3000, "nul\0nul", "\ud800", "From me\n", "trailing \n", "é" * 40 + "\n" + "plain " * 100, "\n.\nMAIL FROM:<a@b>\n", "line\u2028line"]
+BODIES = [
+    "",
+    ".\n",
+    "a\r.\rb",
+    "a\r\n.\r\nb",
+    "x" * 5000,
+    "あ" * 3000,
+    "nul\0nul",
+    "\ud800",
+    "From me\n",
+    "trailing \n",
+    "é" * 40 + "\n" + "plain " * 100,
+    "\n.\nMAIL FROM:<a@b>\n",
+    "line\u2028line",
+]
 
 
 @pytest.mark.parametrize("body", BODIES)
@@ -142,7 +182,11 @@ def test_bodies_of_every_kind_are_canonical_on_the_wire(body: str, charset: str)
     assert b"\n" not in raw.replace(b"\r\n", b"") and b"\r" not in raw.replace(b"\r\n", b"")
     assert max(map(len, raw.split(b"\r\n"))) <= 998
     assert raw.endswith(b"\r\n")
-    plain = next(part for part in email.message_from_bytes(raw, policy=email.policy.default).walk() if part.get_content_type() == "text/plain")
+    plain = next(
+        part
+        for part in email.message_from_bytes(raw, policy=email.policy.default).walk()
+        if part.get_content_type() == "text/plain"
+    )
     if charset == "utf-8":
         wanted = body.replace("\r\n", "\n").replace("\r", "\n").replace("\0", "").replace("\ud800", "?")
         assert plain.get_content().replace("\r\n", "\n").rstrip("\n") == wanted.rstrip("\n") or not body
@@ -151,11 +195,16 @@ def test_bodies_of_every_kind_are_canonical_on_the_wire(body: str, charset: str)
 @settings(max_examples=300, deadline=None)
 @given(st.text(max_size=200), st.text(max_size=80), st.text(max_size=120))
 def test_headers_of_any_text_fold_within_the_limits_and_read_back(subject: str, name: str, file: str) -> None:
-    letter = replace(LETTER, subject=subject, to=(Address(name, "t@x.test"),), attachments=(Attachment(file, "text/csv", b"x"),))
+    letter = replace(
+        LETTER, subject=subject, to=(Address(name, "t@x.test"),), attachments=(Attachment(file, "text/csv", b"x"),)
+    )
     raw = compose(letter).raw
     assert all(len(line) <= 78 for line in raw.split(b"\r\n"))
     read = email.message_from_bytes(raw, policy=email.policy.compat32)
-    decoded = "".join(part.decode(charset or "ascii") if isinstance(part, bytes) else part for part, charset in email.header.decode_header(read["Subject"] or ""))
+    decoded = "".join(
+        part.decode(charset or "ascii") if isinstance(part, bytes) else part
+        for part, charset in email.header.decode_header(read["Subject"] or "")
+    )
     assert " ".join(decoded.split()) == " ".join(header_safe(subject, limit=500).split())
     assert email.utils.getaddresses([read["To"]])[0][1] == "t@x.test"
 
@@ -186,7 +235,9 @@ def test_outlooks_thread_index_goes_on() -> None:
     late = base64.b64decode(child_thread_index(parent, began + timedelta(days=1000)))
     assert late[22] >> 7 == 1
     assert child_thread_index("junk!", began) == "" and child_thread_index("AAAA", began) == ""
-    assert "Thread-Index: " + base64.b64encode(child).decode()[:10] in _raw_headers(compose(replace(LETTER, thread_index=parent, date=began + timedelta(hours=2))).raw)
+    assert "Thread-Index: " + base64.b64encode(child).decode()[:10] in _raw_headers(
+        compose(replace(LETTER, thread_index=parent, date=began + timedelta(hours=2))).raw
+    )
 
 
 @pytest.mark.parametrize(
@@ -241,14 +292,27 @@ def test_the_same_letter_gives_the_same_bytes() -> None:
 
 
 def test_quoting_says_who_wrote_when() -> None:
-    quoted = Quoted(Address("Jane", "j@x.test"), LETTER.date, text="one\n> older\n\ntwo", html="<p>one</p>", subject="S", to=(Address("", "s@shop.example"),))
-    assert quote_text(quoted, locale="en") == "On 5 Jan 2026 at 10:03 +0900, Jane <j@x.test> wrote:\n> one\n>> older\n>\n> two\n"
+    quoted = Quoted(
+        Address("Jane", "j@x.test"),
+        LETTER.date,
+        text="one\n> older\n\ntwo",
+        html="<p>one</p>",
+        subject="S",
+        to=(Address("", "s@shop.example"),),
+    )
+    assert (
+        quote_text(quoted, locale="en")
+        == "On 5 Jan 2026 at 10:03 +0900, Jane <j@x.test> wrote:\n> one\n>> older\n>\n> two\n"
+    )
     assert quote_text(quoted, locale="ja").startswith("2026年1月5日(月) 10:03 Jane <j@x.test>:\n> one\n")
     assert "<blockquote" in quote_html(quoted, locale="en") and "<p>one</p>" in quote_html(quoted, locale="en")
     assert "&lt;j@x.test&gt;" in quote_html(quoted, locale="en")
     assert "<script" not in quote_html(replace(quoted, html="", text="<script>"), locale="en")
     forwarded = forward_text(quoted, locale="ja")
-    assert "---------- 転送メッセージ ----------\n差出人: Jane <j@x.test>\n日時: 2026年1月5日(月) 10:03\n件名: S\n宛先: s@shop.example\n\none" in forwarded
+    assert (
+        "---------- 転送メッセージ ----------\n差出人: Jane <j@x.test>\n日時: 2026年1月5日(月) 10:03\n件名: S\n宛先: s@shop.example\n\none"
+        in forwarded
+    )
 
 
 def test_our_own_quotations_are_recognised_as_such() -> None:
@@ -259,7 +323,9 @@ def test_our_own_quotations_are_recognised_as_such() -> None:
 
 
 def test_a_small_answer_is_composed_within_a_millisecond_and_a_half() -> None:
-    letter = replace(LETTER, html="<p>お世話になっております。</p>", in_reply_to="<q@x.test>", references=("<p@x.test>",))
+    letter = replace(
+        LETTER, html="<p>お世話になっております。</p>", in_reply_to="<q@x.test>", references=("<p@x.test>",)
+    )
     compose(letter)
     began = time.perf_counter()
     for _ in range(200):

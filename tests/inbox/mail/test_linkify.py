@@ -40,25 +40,57 @@ def test_addresses_are_linked_without_the_punctuation_around_them(text: str, tar
     assert _targets(text) == [target]
 
 
-@pytest.mark.parametrize("text", ["javascript:alert(1)", "http://", "https://.", "data:text/html,x", "a@b", "vbscript:x", "x www. y"])
+@pytest.mark.parametrize(
+    "text", ["javascript:alert(1)", "http://", "https://.", "data:text/html,x", "a@b", "vbscript:x", "x www. y"]
+)
 def test_what_is_no_web_or_mail_address_is_not_linked(text: str) -> None:
     assert linked(text) == html.escape(text)
 
 
 def test_an_attribute_cannot_be_broken_out_of() -> None:
     found = linked('http://x/" onmouseover=alert(1) x="')
-    assert found.startswith('<a href="http://x/" rel="noopener noreferrer nofollow" target="_blank">http://x/</a>&quot; onmouseover')
+    assert found.startswith(
+        '<a href="http://x/" rel="noopener noreferrer nofollow" target="_blank">http://x/</a>&quot; onmouseover'
+    )
 
 
 @settings(max_examples=300, deadline=None)
-@given(st.one_of(st.text(max_size=200), st.lists(st.sampled_from(["http://", "www.", "x.test", "\"", "<", ">", "'", "&", " ", ")", "(", "@", "a@b.test", "。", "\n"]), max_size=20).map("".join)))
+@given(
+    st.one_of(
+        st.text(max_size=200),
+        st.lists(
+            st.sampled_from(
+                ["http://", "www.", "x.test", '"', "<", ">", "'", "&", " ", ")", "(", "@", "a@b.test", "。", "\n"]
+            ),
+            max_size=20,
+        ).map("".join),
+    )
+)
 def test_the_words_stay_what_they_were(text: str) -> None:
     found = linked(text)
     assert html.unescape(re.sub(r"</?a[^>]*>", "", found)) == html.unescape(html.escape(text))
     assert "<" not in re.sub(r'<a href="[^"<>]*" rel="[a-z ]*" target="_blank">|</a>', "", found)
 
 
-@pytest.mark.parametrize("piece", ["http://", "http://x", "www.", "a@", "a.", "a@b.", "(", "http://x.test/)", ".", "http://x.test/ ", "aaaaaaaaaa@bbbbbbbbb.cccccc", "http://x/あ", "www.a/", "a@b.cc"])
+@pytest.mark.parametrize(
+    "piece",
+    [
+        "http://",
+        "http://x",
+        "www.",
+        "a@",
+        "a.",
+        "a@b.",
+        "(",
+        "http://x.test/)",
+        ".",
+        "http://x.test/ ",
+        "aaaaaaaaaa@bbbbbbbbb.cccccc",
+        "http://x/あ",
+        "www.a/",
+        "a@b.cc",
+    ],
+)
 def test_a_megabyte_takes_less_than_a_second(piece: str) -> None:
     text = piece * (1_000_000 // len(piece))
     began = time.perf_counter()

