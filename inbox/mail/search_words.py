@@ -1,8 +1,8 @@
 """One tokeniser for SQLite FTS5 and PostgreSQL: words of alphabetic scripts, overlapping pairs of characters for
 Chinese, Japanese, Korean.
 
-"鯖缶詰" is stored as 鯖缶 缶詰 詰, so that two characters find what a dictionary would not know. Both sides are
-folded alike: full and half width, upper and lower case, hiragana and katakana, small kana, long vowels and the many dashes.
+"鯖缶詰" is stored as 鯖缶 缶詰 詰, so that two characters find what a dictionary would not know. Both sides are folded
+alike: full and half width, upper and lower case, hiragana and katakana, small kana, long vowels and the many dashes.
 Queries are only ever built from such tokens, so nothing that a person types can be syntax.
 """
 
