@@ -1,11 +1,12 @@
 # make run    start Madoguchi (first start: makes .venv, about a minute); settings can follow: make run PORT=8026
 # make test   install what the tests need, then run them
 # make bench  measure, on throwaway servers
+# make catalogs  bring the translation catalogs up to date with the texts in the code
 # make lock   write the lock files anew after a change of pyproject.toml (needs uv)
 PYTHON ?= python3
 PYTEST_ARGS ?=
 
-.PHONY: run test bench lint lock clean
+.PHONY: run test bench lint lock catalogs clean
 
 run:
 	@exec $(PYTHON) bootstrap.py -m inbox run
@@ -20,6 +21,9 @@ bench:
 
 lint:
 	@$(PYTHON) bootstrap.py --tests -m ruff check .
+
+catalogs:
+	@$(PYTHON) bootstrap.py -m web.catalogs
 
 lock:
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --all-extras pyproject.toml -o requirements-test.lock

@@ -11,7 +11,7 @@ from flask_babel import gettext, ngettext
 from markupsafe import Markup
 from werkzeug.wrappers import Response as AnyResponse
 
-from inbox import lists, people, sidebar
+from inbox import lists, people, sidebar, triage
 from inbox.errors import N_, NotFound, UserError
 from inbox.lists import BOXES, ListRow
 from web import edge, house, language, later
@@ -96,16 +96,16 @@ def counts() -> Response:
 @pages.post("/inbox/changes")
 def change() -> AnyResponse:
     """One thing done to several conversations at once."""
-    from inbox import triage
-
     ids = _ids(request.form.getlist("id"))
     back = edge.same_origin(request.form.get("next"), otherwise=url_for("inbox.show", box="unassigned"))
     if not ids:
         edge.tell(gettext("Choose conversations first."), kind="info")
         return redirect(back, 303)
     action = request.form.get("action", "")
-    done = triage.many(g.session, g.who, ids, action, now=g.now, **_given_with(action))
-    undo = {"close": "reopen", "spam": "not_spam", "not_spam": "spam", "snooze": "reopen", "reopen": "", "wait": "reopen"}.get(action, "")
+    given = _given_with(action)
+    action = "assign" if action == "take" else action
+    done = triage.many(g.session, g.who, ids, action, now=g.now, **given)
+    undo = _undo(action, request.form.get("box", ""))
     told = ngettext("%(num)d conversation: %(what)s", "%(num)d conversations: %(what)s", done, what=_what(action))
     edge.tell(told, undo=url_for("inbox.change") if undo else "", fields={"action": undo, "id": ids} if undo else None)
     return redirect(back, 303)
@@ -179,6 +179,8 @@ def _ids(given: list[str]) -> list[int]:
 def _given_with(action: str) -> dict[str, Any]:
     """The further fields that an action takes."""
     form = request.form
+    if action == "take":
+        return {"owner_id": g.who.id}
     if action == "assign":
         owner = form.get("owner", "")
         return {"owner_id": g.who.id if owner == "me" else int(owner) if owner.isascii() and owner.isdigit() else None}
@@ -189,6 +191,13 @@ def _given_with(action: str) -> dict[str, Any]:
     if action in ("close", "reopen", "wait", "spam", "not_spam", "mark_unread"):
         return {}
     raise UserError(N_("Choose what to do."))
+
+
+def _undo(action: str, box: str) -> str:
+    """The action that takes this one back for conversations of that box; "" where none does."""
+    from_open = {"close": "reopen", "spam": "not_spam", "snooze": "reopen", "wait": "reopen"}
+    others = {("reopen", "closed"): "close", ("reopen", "waiting"): "wait", ("close", "waiting"): "wait", ("not_spam", "spam"): "spam"}
+    return from_open.get(action, "") if box in ("unassigned", "mine", "open") else others.get((action, box), "")
 
 
 def _what(action: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint, g, render_template, request, url_for
 
+from inbox import search
 from inbox.lists import ListPage
 from web.inbox import shown
 
@@ -18,8 +19,6 @@ def show() -> str:
     query = " ".join(request.args.get("q", "").split())[:LONGEST_QUERY]
     page = ListPage(rows=(), older=None, newer=None)
     if query:
-        from inbox import search
-
         page = search.search(g.session, g.who, query, now=g.now, after=request.args.get("after"), size=PAGE_SIZE)
     return render_template(
         "search/show.html",

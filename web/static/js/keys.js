@@ -101,7 +101,7 @@
     }));
   }
 
-  const NAMES = { mod: /Mac|iPhone|iPad/.test(navigator.platform) ? "⌘" : "Ctrl", Enter: "↵", PageUp: "PgUp", PageDown: "PgDn" };
+  const NAMES = { mod: /Mac|iPhone|iPad/.test(navigator.platform) ? "⌘" : "Ctrl", Enter: "↵", PageUp: "PgUp", PageDown: "PgDn", ArrowDown: "↓", ArrowUp: "↑" };
   function keycaps(key) {
     const cap = (text) => Object.assign(document.createElement("kbd"), { textContent: NAMES[text] ?? text });
     return key.split("|").flatMap((one, n) => {
@@ -133,7 +133,10 @@
         label: one.dataset.keyLabel || one.querySelector(".side-label")?.textContent || labelOf(one), hint: one.dataset.key || "", run: () => press(one), icon: one.querySelector("use")?.getAttribute("href") }))];
     const opened = recent().map((one) => ({ label: one.title, hint: words.recent, run: () => { location.href = `/conversations/${one.id}`; } }));
     const seen = new Set();
-    choices = [...commands, ...opened].filter((one) => one.label && fits(one.label) && !seen.has(one.label) && seen.add(one.label)).slice(0, 40);
+    choices = [...commands, ...opened].filter((one) => one.label && fits(one.label) && !seen.has(one.label) && seen.add(one.label));
+    // what begins with the words comes first
+    choices.sort((a, b) => begins(b, asked) - begins(a, asked));
+    choices.splice(40);
     if (asked) {
       choices.push({ label: field.dataset.searchLabel.replace("{}", field.value.trim()), hint: "",
         run: () => { location.href = `${field.dataset.searchUrl}?q=${encodeURIComponent(field.value.trim())}`; } });
@@ -151,6 +154,7 @@
     if (!choices.length) options.append(Object.assign(document.createElement("li"), { className: "palette-none", textContent: words.nothing }));
     mark();
   }
+  const begins = (one, asked) => Number(one.label.normalize("NFKC").toLowerCase().startsWith(asked));
   function mark() {
     [...options.children].forEach((li, n) => li.setAttribute("aria-selected", String(n === at)));
     field.setAttribute("aria-activedescendant", `choice-${at}`);
