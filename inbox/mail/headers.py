@@ -199,12 +199,9 @@ _WORD_HEAD = re.compile(r"=\?[^?\s]{1,60}\?[bBqQ]\?")
 
 
 def _word_text(words: list[_Word]) -> str:
-    """The text of neighbouring words of one charset. Their base64 may be one text that was cut within four characters."""
-    data = b"".join(
-        decode_base64(word.payload) if word.encoding == "b" else binascii.a2b_qp(word.payload, header=True)
-        for word in words
-    )
-    text = charsets.decode(data, words[0].charset).text
+    """The text of neighbouring words of one charset. Their base64 may be one text, cut within four characters."""
+    pieces = [decode_base64(w.payload) if w.encoding == "b" else binascii.a2b_qp(w.payload, header=True) for w in words]
+    text = charsets.decode(b"".join(pieces), words[0].charset).text
     if "\ufffd" in text and len(words) > 1 and all(word.encoding == "b" for word in words):
         whole = charsets.decode(decode_base64(b"".join(word.payload for word in words)), words[0].charset).text
         return whole if whole.count("\ufffd") < text.count("\ufffd") else text
