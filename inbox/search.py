@@ -45,7 +45,7 @@ def index(session: Session, message: Message) -> None:
             text("INSERT INTO search_fts (rowid, words) VALUES (:place, :words)"), {"place": place, "words": words}
         )
         return
-    parts = list(chunks(message.text[:INDEXED]))
+    parts = list(chunks(_body(message)))
     long = f"{LONG} " if len(parts) > 1 else ""
     session.execute(
         insert(SearchWords),
@@ -67,7 +67,7 @@ def unindex(session: Session, message: Message, *, mailbox_id: int) -> None:
     if not is_sqlite(session):
         session.execute(delete(SearchWords).where(SearchWords.message_id == message.id))
         return
-    words = f"{_marks(message, mailbox_id)} {index_words(message.text[:INDEXED])}"  # a contentless table must be told
+    words = f"{_marks(message, mailbox_id)} {index_words(_body(message))}"  # a contentless table must be told
     session.execute(
         text("INSERT INTO search_fts (search_fts, rowid, words) VALUES ('delete', :place, :words)"),
         {"place": place, "words": words},
@@ -306,8 +306,15 @@ def _conditions(asked: Asked) -> tuple[list[str], dict[str, datetime]]:
 
 
 def _texts(session: Session, message_ids: list[int]) -> dict[int, str]:
-    wanted = select(Message.id, func.substr(Message.text, 1, SHOWN)).where(Message.id.in_(message_ids))
-    return {message_id: found for message_id, found in session.execute(wanted)}
+    whole_text, new_text = func.substr(Message.text, 1, SHOWN), func.substr(Message.new_text, 1, SHOWN)
+    wanted = select(Message.id, whole_text, new_text).where(Message.id.in_(message_ids))
+    return {message_id: whole if whole.strip() else new for message_id, whole, new in session.execute(wanted)}
+
+
+def _body(message: Message) -> str:
+    """All words of the text; of a mail that is HTML alone its new words."""
+    whole = message.text if message.text.strip() else message.new_text
+    return whole[:INDEXED]
 
 
 def _marks(message: Message, mailbox_id: int) -> str:
