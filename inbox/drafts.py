@@ -37,6 +37,7 @@ from inbox.people import Viewer
 LONGEST = 500_000  # characters of a draft's text or HTML
 MOST_PEOPLE = 200  # recipients in one field
 MOST_FILES = 100
+SHOWN_QUOTATION = 20_000  # characters
 FIELDS = ("from_address", "to", "cc", "bcc", "subject", "html", "text", "quote", "kind", "seen_version")
 UNANSWERABLE = ("bounce", "feedback_report")
 PAIR = tuple[str, str]
@@ -107,6 +108,17 @@ class DraftRow:
     files: int
     refused_at: datetime | None
     updated_at: datetime
+
+
+@dataclass(frozen=True)
+class Quotation:
+    """The mail that will stand below the words: an answer quotes it, a forward carries it."""
+
+    message_id: int
+    name: str
+    address: str
+    at: datetime
+    text: str  # at most SHOWN_QUOTATION characters of it
 
 
 class StaleDraft(Conflict):
@@ -186,6 +198,26 @@ def discard(session: Session, who: Viewer, draft_id: int, *, now: datetime) -> N
     draft = _mine(session, who, draft_id)
     draft.state, draft.updated_at = "discarded", now
     session.flush()
+
+
+def bring_back(session: Session, who: Viewer, draft_id: int, *, now: datetime) -> DraftView:
+    """A draft that its author discarded is open again. Raises Conflict for one that was sent."""
+    draft = _mine(session, who, draft_id, any_state=True)
+    if draft.state == "sent":
+        raise Conflict(N_("This draft was sent or discarded already."))
+    draft.state, draft.updated_at = "open", now
+    session.flush()
+    return view(session, draft)
+
+
+def quotation(session: Session, who: Viewer, draft: DraftView) -> Quotation | None:
+    """What an answer quotes or a forward carries; None for a new mail."""
+    if draft.answers_id is None or not who.may_see(draft.mailbox_id):
+        return None
+    found = session.get(Message, draft.answers_id)
+    if found is None:
+        return None
+    return Quotation(found.id, found.from_name, found.from_address, found.at, found.text[:SHOWN_QUOTATION])
 
 
 def add_file(
@@ -272,6 +304,11 @@ def of_conversation(session: Session, conversation_id: int) -> tuple[DraftView, 
 def words(draft: Draft | DraftView) -> str:
     """The draft's words as plain text."""
     return safe_html.to_text(draft.html) if draft.html else draft.text
+
+
+def html_words(html: str) -> str:
+    """The words of an editor's HTML as plain text."""
+    return safe_html.to_text(html)
 
 
 def file_path(draft_id: int, file_id: int) -> str:
