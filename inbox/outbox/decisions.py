@@ -1,4 +1,4 @@
-"""What people decide about a mail in the queue: hold, send now, cancel, try again, or say what became of an uncertain one."""
+"""What people decide about a mail in the queue: hold, send now, cancel, try again, say what became of an uncertain one."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from inbox.wire import ring
 
 TOO_LATE = N_("This mail is already on its way or was settled by somebody else.")
 
-when_taken_back: list[Callable[[Session, Message], None]] = []  # told before a message that never left is deleted
+# Told of a message that never left and of its mailbox, before it is deleted: the search index stands above this module.
+when_taken_back: list[Callable[[Session, Message, int], None]] = []
 
 
 def cancel(session: Session, who: Viewer, outgoing_id: int, *, now: datetime) -> int | None:
@@ -179,9 +180,9 @@ def _give_back(
     actor_id: int,
     now: datetime,
 ) -> None:
-    """The message that never left goes, and the conversation stands as before it; a new one that holds nothing else goes too."""
+    """The message that never left goes, the conversation stands as before it; a new one that holds nothing else goes too."""
     for tell in when_taken_back:
-        tell(session, message)
+        tell(session, message, conversation.mailbox_id)
     mail_key, files = outgoing.key, sum(1 for one in message.attachments if not one.inline)
     outgoing.message_id = None
     session.flush()

@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 from inbox.db import is_sqlite
 from inbox.models import Attempt, Mailbox, Outgoing, Setting
 from inbox.outbox.kinds import KINDS
+from inbox.outbox.prepared import Prepared
 
 LEASE = timedelta(seconds=45)  # renewed every LEASE / 3 while its worker lives
 PAUSED = "sending_paused"  # while this Setting exists nothing leaves; its value is the reason
@@ -31,7 +32,6 @@ class Claimed:
 
     id: int
     kind: str
-    attempt_id: int
     tries: int  # before this one
     mailbox_id: int
     conversation_id: int | None
@@ -117,6 +117,12 @@ def due_mailboxes(session: Session, *, now: datetime) -> tuple[int, ...]:
     return tuple(session.scalars(select(Mailbox.id).where(due, *_may_send(now)).order_by(Mailbox.id)))
 
 
+_attempt_begun = Prepared(
+    insert(_attempt).values(outcome="", answer=""),
+    columns=("outgoing_id", "number", "worker", "started_at", "outcome", "answer"),
+)
+
+
 def claim(session: Session, mailbox_id: int, worker: str, *, now: datetime, limit: int) -> tuple[Claimed, ...]:
     """Takes the next due mails of a mailbox for this worker, with their Attempt rows; commit before touching the network.
 
@@ -144,20 +150,15 @@ def claim(session: Session, mailbox_id: int, worker: str, *, now: datetime, limi
     ).all()
     if not taken:
         return ()
-    attempts = session.execute(
-        insert(_attempt).returning(_attempt.c.id, _attempt.c.outgoing_id),
-        [
-            {"outgoing_id": row.id, "number": row.tries + 1, "worker": worker, "started_at": now, "outcome": "", "answer": ""}
-            for row in taken
-        ],
+    _attempt_begun.many(
+        session.connection(),
+        [{"outgoing_id": row.id, "number": row.tries + 1, "worker": worker, "started_at": now} for row in taken],
     )
-    attempt_of = {outgoing_id: attempt_id for attempt_id, outgoing_id in attempts}
     order = {outgoing_id: position for position, outgoing_id in enumerate(ids)}
     return tuple(
         Claimed(
             id=row.id,
             kind=row.kind,
-            attempt_id=attempt_of[row.id],
             tries=row.tries,
             mailbox_id=row.mailbox_id,
             conversation_id=row.conversation_id,
@@ -171,18 +172,17 @@ def claim(session: Session, mailbox_id: int, worker: str, *, now: datetime, limi
     )
 
 
-_begin = (
+_begin = Prepared(
     update(_outgoing)
     .where(
-        _outgoing.c.id.in_(bindparam("ids", expanding=True)),
+        _outgoing.c.id == bindparam("an_id"),
         _outgoing.c.state == "sending",
         _outgoing.c.lease_owner == bindparam("worker"),
-        _outgoing.c.data_started_at.is_(None),
+        or_(_outgoing.c.data_started_at.is_(None), _outgoing.c.data_started_at == bindparam("now")),  # told twice
         ~exists().where(Mailbox.id == _outgoing.c.mailbox_id, Mailbox.sending_paused),
         ~exists().where(Setting.key == PAUSED),
     )
     .values(data_started_at=bindparam("now"), lease_until=bindparam("until"))
-    .returning(_outgoing.c.id)
 )
 
 
@@ -191,8 +191,13 @@ def begin(session: Session, worker: str, ids: Sequence[int], *, now: datetime) -
 
     A mail is left out when its lease was lost meanwhile or sending was paused.
     """
-    found = session.execute(_begin, {"ids": list(ids), "worker": worker, "now": now, "until": now + LEASE})
-    return frozenset(found.scalars())
+    rows = [{"an_id": one, "worker": worker, "now": now, "until": now + LEASE} for one in ids]
+    if _begin.many(session.connection(), rows) == len(rows):
+        return frozenset(ids)
+    mine = select(Outgoing.id).where(
+        Outgoing.id.in_(ids), Outgoing.state == "sending", Outgoing.lease_owner == worker, Outgoing.data_started_at == now
+    )
+    return frozenset(session.scalars(mine))
 
 
 def renew(session: Session, worker: str, *, now: datetime) -> int:
@@ -206,16 +211,15 @@ def renew(session: Session, worker: str, *, now: datetime) -> int:
 
 
 def release(session: Session, worker: str, ids: Sequence[int], *, now: datetime) -> None:
-    """Gives back claimed mails whose DATA was not begun; they count as not tried."""
+    """Gives back claimed mails whose DATA this worker did not begin, whatever it noted; they count as not tried."""
     given_back = session.scalars(
         update(_outgoing)
         .where(
             _outgoing.c.id.in_(ids),
             _outgoing.c.state == "sending",
             _outgoing.c.lease_owner == worker,
-            _outgoing.c.data_started_at.is_(None),
         )
-        .values(state="queued", lease_owner="", lease_until=None)
+        .values(state="queued", lease_owner="", lease_until=None, data_started_at=None)
         .returning(_outgoing.c.id)
     ).all()
     _end_attempts(session, given_back, outcome="released", now=now)

@@ -17,6 +17,7 @@ from inbox import conversations
 from inbox.models import Attempt, Conversation, Event, Mailbox, Outgoing
 from inbox.outbox import queue
 from inbox.outbox.kinds import KINDS
+from inbox.outbox.prepared import Prepared
 from inbox.outbox.queue import Claimed
 from inbox.wire import ring
 from inbox.wire.smtp import Answer, Result
@@ -35,7 +36,7 @@ class Done:
     data_started_at: datetime | None
 
 
-_sent = (
+_sent = Prepared(
     update(_outgoing)
     .where(
         _outgoing.c.id == bindparam("an_id"),
@@ -54,9 +55,9 @@ _sent = (
         sent_copy_due_at=bindparam("copy_due"),
     )
 )
-_attempt_ended = (
+_attempt_ended = Prepared(
     update(_attempt)
-    .where(_attempt.c.id == bindparam("an_id"))
+    .where(_attempt.c.outgoing_id == bindparam("an_id"), _attempt.c.ended_at.is_(None))
     .values(
         data_started_at=bindparam("began"),
         ended_at=bindparam("now"),
@@ -65,6 +66,7 @@ _attempt_ended = (
         answer=bindparam("new_answer"),
     )
 )
+_event = Prepared(insert(Event.__table__), columns=("conversation_id", "mailbox_id", "at", "kind", "about"))
 
 
 def settle(session: Session, worker: str, done: Sequence[Done], *, sent_copy: str, now: datetime) -> None:
@@ -189,7 +191,7 @@ def _settle_sent(session: Session, worker: str, done: Sequence[Done], *, sent_co
         }
         for one in done
     ]
-    changed = session.connection().execute(_sent, rows).rowcount
+    changed = _sent.many(session.connection(), rows)
     if changed != len(rows):  # a lease was lost while the server thought about it: tell each one by one
         done = _not_written(session, worker, done, sent_copy=sent_copy, now=now)
     if not done:
@@ -207,7 +209,7 @@ def _settle_sent(session: Session, worker: str, done: Sequence[Done], *, sent_co
         if one.claimed.conversation_id is not None
     ]
     if events:
-        session.connection().execute(insert(Event.__table__), events)
+        _event.many(session.connection(), events)
 
 
 def _not_written(
@@ -324,7 +326,7 @@ def _too_old(session: Session, outgoing: Outgoing, *, now: datetime) -> bool:
 def _end(session: Session, done: Sequence[Done], outcome: str, *, now: datetime) -> None:
     rows = [
         {
-            "an_id": one.claimed.attempt_id,
+            "an_id": one.claimed.id,
             "began": one.data_started_at,
             "now": now,
             "new_outcome": outcome,
@@ -333,7 +335,7 @@ def _end(session: Session, done: Sequence[Done], outcome: str, *, now: datetime)
         }
         for one in done
     ]
-    session.connection().execute(_attempt_ended, rows)
+    _attempt_ended.many(session.connection(), rows)
 
 
 def _merged(known: Sequence[dict[str, Any]], answers: Sequence[Answer]) -> list[dict[str, Any]]:
