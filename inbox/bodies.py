@@ -145,6 +145,7 @@ def small(data: bytes, content_type: str) -> bytes:
             EOFError,
             MemoryError,
             Image.DecompressionBombError,
+            Image.DecompressionBombWarning,
         ):
             raise NotFound from None
 

@@ -1,0 +1,545 @@
+"""One conversation as its page shows it: messages oldest to newest, notes and history between them, everything in few queries."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import bindparam, func, literal, null, or_, select, union_all
+from sqlalchemy.orm import Session, aliased
+
+from inbox import bodies, drafts, profiles
+from inbox.db import Utc
+from inbox.drafts import DraftView
+from inbox.errors import NotFound
+from inbox.mail import quoted, senders
+from inbox.models import (
+    Attachment,
+    Claim,
+    Conversation,
+    ConversationTag,
+    Draft,
+    Event,
+    JoinSuggestion,
+    Mailbox,
+    Message,
+    Note,
+    Outgoing,
+    Presence,
+    ReadMark,
+    Tag,
+    User,
+)
+from inbox.people import Viewer
+from inbox.profiles import Profile
+
+MESSAGES = 100  # newest ones; older ones on demand
+EVENTS = 300
+NOTES = 300
+SHOWN = 200_000  # characters of one text; what is longer can be read in the original
+TOLD_BY_MESSAGES = (
+    "received",
+    "replied",
+    "forwarded",
+    "started",
+    "elsewhere",
+    "noted",
+)  # events that a message or note shows
+PAIR = tuple[str, str]  # (name, address)
+
+
+@dataclass(frozen=True)
+class FileView:
+    """A file of a message; `thumbnail` and `preview` say whether `bodies` can show one."""
+
+    position: int
+    name: str
+    content_type: str
+    size: int  # bytes
+    inline: bool  # shown inside the HTML
+    thumbnail: bool
+    preview: bool
+
+
+@dataclass(frozen=True)
+class OutgoingView:
+    """Where an answer is on its way. `due_at` of a queued one: until then sending can be undone, or the next try."""
+
+    id: int
+    state: str  # queued, held, sending, sent, failed, uncertain, cancelled
+    due_at: datetime
+    can_undo: bool  # its author asked for time to think and that is not over
+    tries: int
+    code: int | None  # the server's last answer
+    answer: str
+    recipients: tuple[dict[str, Any], ...]  # {address, state, code, text}
+    held_reason: str
+    sent_at: datetime | None
+    sent_copy: str
+
+
+@dataclass(frozen=True)
+class MessageView:
+    """A mail. `new_text` are its new words, `quoted` what follows them (quotation, signature), folded on the screen."""
+
+    id: int
+    direction: str  # in, out
+    kind: str  # in: person, auto_reply, bounce, feedback_report, list; out: reply, forward, new, elsewhere
+    author_id: int | None
+    author_name: str  # of ours
+    from_name: str
+    from_address: str
+    to: tuple[PAIR, ...]
+    cc: tuple[PAIR, ...]
+    bcc: tuple[PAIR, ...]
+    reply_to: tuple[PAIR, ...]
+    subject: str
+    mail_id: str
+    at: datetime
+    dated: datetime | None
+    new_text: str
+    quoted: str
+    cut: bool  # the text is longer than what is shown
+    has_html: bool
+    size: int  # bytes of the mail
+    files: tuple[FileView, ...]
+    outgoing: OutgoingView | None
+    bounce: dict[str, Any] | None
+    unverified: bool  # its sender took no part in the conversation before
+    oddities: tuple[str, ...]  # of the sender's name: mail.senders
+    warnings: tuple[str, ...]  # of parsing
+    answers_id: int | None
+    what: str = "message"
+
+
+@dataclass(frozen=True)
+class NoteView:
+    id: int
+    author_id: int
+    author_name: str
+    at: datetime
+    text: str
+    what: str = "note"
+
+
+@dataclass(frozen=True)
+class EventView:
+    """A line of history; `kind` is one of conversations.EVENTS. People in `about` are ids: `names` knows them."""
+
+    id: int
+    at: datetime
+    actor_id: int | None
+    actor_name: str
+    kind: str
+    about: dict[str, Any]
+    what: str = "event"
+
+
+@dataclass(frozen=True)
+class ClaimView:
+    user_id: int
+    name: str
+    since: datetime
+    until: datetime
+    mine: bool
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """Two conversations that may be one matter (`state` offered), or were made one and can be parted (joined)."""
+
+    id: int
+    state: str
+    reason: str
+    other_id: int
+    subject: str
+    activity_at: datetime
+    message_count: int
+
+
+@dataclass(frozen=True)
+class ConversationView:
+    id: int
+    mailbox_id: int
+    mailbox_name: str
+    mailbox_address: str
+    colour: str
+    subject: str
+    status: str
+    owner_id: int | None
+    owner_name: str
+    version: int  # what an answer must have seen
+    waiting_since: datetime | None
+    opened_at: datetime | None
+    snoozed_until: datetime | None
+    closed_at: datetime | None
+    created_at: datetime
+    activity_at: datetime
+    trouble: str
+    message_count: int
+    attachment_count: int
+    unread: bool
+    read_version: int  # 0: never opened by the viewer
+    joined_into_id: int | None  # it was emptied by a join: show that one instead
+    tags: tuple[tuple[int, str, str], ...]  # (id, name, colour)
+    messages: tuple[MessageView, ...]
+    notes: tuple[NoteView, ...]
+    events: tuple[EventView, ...]
+    entries: tuple[MessageView | NoteView | EventView, ...]  # all three, oldest first
+    older: bool  # there are earlier messages; `show(..., before=messages[0].id)`
+    drafts: tuple[DraftView, ...]  # the viewer's own
+    others_drafts: tuple[DraftView, ...]  # read only
+    claim: ClaimView | None
+    looking: tuple[str, ...]  # names of others
+    person: Profile | None
+    suggestions: tuple[Suggestion, ...]
+    names: dict[int, str]  # of people that events speak of
+
+
+def show(
+    session: Session, who: Viewer, conversation_id: int, *, now: datetime, before: int | None = None
+) -> ConversationView:
+    """The page's facts. `before`: the MESSAGES before that message id. Raises NotFound."""
+    row = session.execute(_HEAD, {"id": conversation_id, "me": who.id, "now": now}).one_or_none()
+    if row is None or not who.may_see(row.mailbox_id):
+        raise NotFound
+    messages, older = _messages(session, row, now=now, before=before)
+    notes, events, names = _history(session, conversation_id, since=messages[0].at if older else None)
+    tags, looking = _tags_and_lookers(session, conversation_id, who, now=now)
+    every = drafts.of_conversation(session, conversation_id) if row.drafts else ()
+    return ConversationView(
+        id=row.id,
+        mailbox_id=row.mailbox_id,
+        mailbox_name=row.mailbox_name,
+        mailbox_address=row.mailbox_address,
+        colour=row.colour,
+        subject=row.subject,
+        status=row.status,
+        owner_id=row.owner_id,
+        owner_name=row.owner_name or "",
+        version=row.version,
+        waiting_since=row.waiting_since,
+        opened_at=row.opened_at,
+        snoozed_until=row.snoozed_until,
+        closed_at=row.closed_at,
+        created_at=row.created_at,
+        activity_at=row.activity_at,
+        trouble=row.trouble,
+        message_count=row.message_count,
+        attachment_count=row.attachment_count,
+        unread=(row.read_version or 0) < row.version,
+        read_version=row.read_version or 0,
+        joined_into_id=row.joined_into_id,
+        tags=tags,
+        messages=messages,
+        notes=notes,
+        events=events,
+        entries=_merged(messages, notes, events),
+        older=older,
+        drafts=tuple(draft for draft in every if draft.author_id == who.id),
+        others_drafts=tuple(draft for draft in every if draft.author_id != who.id),
+        claim=_claim(row, who),
+        looking=looking,
+        person=_person(session, who, row),
+        suggestions=_suggestions(session, row),
+        names=names,
+    )
+
+
+def _messages(session: Session, row: Any, *, now: datetime, before: int | None) -> tuple[tuple[MessageView, ...], bool]:
+    """The messages, oldest first, and whether there are earlier ones."""
+    given: dict[str, Any] = {"id": row.id, "limit": MESSAGES + 1}
+    if before is None:
+        found = session.execute(_MESSAGES, given).all()
+    else:
+        found = session.execute(_MESSAGES_BEFORE, given | {"before": before}).all()
+    older, found = len(found) > MESSAGES, found[:MESSAGES][::-1]
+    ids = [message.id for message in found]
+    files: dict[int, list[FileView]] = {}
+    if row.attachment_count and ids:
+        for file in session.execute(_FILES, {"ids": ids}):
+            files.setdefault(file.message_id, []).append(_file(file))
+    sent = {}
+    if any(message.direction == "out" for message in found):
+        sent = {one.message_id: _outgoing(one, now=now) for one in session.execute(_OUTGOING, {"ids": ids})}
+    return tuple(_message(m, tuple(files.get(m.id, ())), sent.get(m.id)) for m in found), older
+
+
+def _message(row: Any, files: tuple[FileView, ...], outgoing: OutgoingView | None) -> MessageView:
+    new_text, rest = split(row.text, row.new_text)
+    incoming = row.direction == "in"
+    return MessageView(
+        id=row.id,
+        direction=row.direction,
+        kind=row.kind,
+        author_id=row.author_id,
+        author_name=row.author_name or "",
+        from_name=row.from_name,
+        from_address=row.from_address,
+        to=_pairs(row.to),
+        cc=_pairs(row.cc),
+        bcc=_pairs(row.bcc),
+        reply_to=_pairs(row.reply_to),
+        subject=row.subject,
+        mail_id=row.mail_id,
+        at=row.at,
+        dated=row.dated,
+        new_text=new_text,
+        quoted=rest,
+        cut=len(row.text) >= SHOWN or len(row.new_text) >= SHOWN,
+        has_html=row.has_html,
+        size=row.size,
+        files=files,
+        outgoing=outgoing,
+        bounce=row.bounce,
+        unverified=row.unverified,
+        oddities=senders.oddities(row.from_name, row.from_address, [a for _n, a in row.reply_to]) if incoming else (),
+        warnings=tuple(map(str, row.warnings)),
+        answers_id=row.answers_id,
+    )
+
+
+def split(text: str, new_text: str) -> tuple[str, str]:
+    """(new words, what is folded below them). Nothing of the text is lost: where answers stand between quoted lines the
+    whole mail is the folded part.
+    """
+    if not text.strip():
+        return new_text.strip("\n"), ""
+    start = text.find(new_text) if new_text.strip() else -1
+    if start >= 0 and not text[:start].strip():
+        return new_text.strip("\n"), text[start + len(new_text) :].strip("\n")
+    told = quoted.new_words(text)
+    if told.quoted_at is not None and text[: told.quoted_at].strip() == new_text.strip():
+        return new_text.strip("\n"), text[told.quoted_at :].strip("\n")
+    return new_text.strip("\n"), text.strip("\n") if new_text.strip() != text.strip() else ""
+
+
+def _history(
+    session: Session, conversation_id: int, *, since: datetime | None
+) -> tuple[tuple[NoteView, ...], tuple[EventView, ...], dict[int, str]]:
+    """Notes and events; with earlier messages left out also what happened before the first one shown."""
+    notes = [
+        NoteView(id=row.id, author_id=row.author_id, author_name=row.author_name, at=row.at, text=row.text)
+        for row in session.execute(_NOTES, {"id": conversation_id})
+    ]
+    events = [
+        EventView(
+            id=row.id, at=row.at, actor_id=row.actor_id, actor_name=row.actor_name or "", kind=row.kind, about=row.about
+        )
+        for row in session.execute(_EVENTS, {"id": conversation_id})
+    ]
+    spoken_of = {user_id for event in events for user_id in (event.about.get("before"), event.about.get("after"))}
+    ids = sorted(user_id for user_id in spoken_of if isinstance(user_id, int) and not isinstance(user_id, bool))
+    names = dict(session.execute(select(User.id, User.name).where(User.id.in_(ids))).tuples()) if ids else {}
+    return (
+        tuple(note for note in reversed(notes) if since is None or note.at >= since),
+        tuple(event for event in reversed(events) if since is None or event.at >= since),
+        names,
+    )
+
+
+def _tags_and_lookers(
+    session: Session, conversation_id: int, who: Viewer, *, now: datetime
+) -> tuple[tuple[tuple[int, str, str], ...], tuple[str, ...]]:
+    rows = session.execute(_COMPANY, {"id": conversation_id, "me": who.id, "now": now}).all()
+    tags = sorted(((row.id, row.name, row.colour) for row in rows if row.colour is not None), key=lambda tag: tag[1])
+    return tuple(tags), tuple(row.name for row in rows if row.colour is None)
+
+
+def _claim(row: Any, who: Viewer) -> ClaimView | None:
+    if row.writer_id is None:
+        return None
+    return ClaimView(
+        user_id=row.writer_id,
+        name=row.writer_name,
+        since=row.claimed_at,
+        until=row.claimed_until,
+        mine=row.writer_id == who.id,
+    )
+
+
+def _person(session: Session, who: Viewer, row: Any) -> Profile | None:
+    if row.person_id is None:
+        return None
+    try:
+        return profiles.profile(session, who, row.person_id, but_conversation_id=row.id)
+    except NotFound:  # all conversations of that person were joined into others
+        return None
+
+
+def _suggestions(session: Session, row: Any) -> tuple[Suggestion, ...]:
+    if not row.suggestions:
+        return ()
+    return tuple(
+        Suggestion(
+            id=one.id,
+            state=one.state,
+            reason=one.reason,
+            other_id=one.other,
+            subject=one.subject,
+            activity_at=one.activity_at,
+            message_count=one.message_count,
+        )
+        for one in session.execute(_SUGGESTIONS, {"id": row.id})
+    )
+
+
+def _merged(*kinds: Iterable[Any]) -> tuple[Any, ...]:
+    """By time; at the same moment history follows the message that it speaks of."""
+    rank = {"message": 0, "note": 1, "event": 2}
+    return tuple(sorted((one for kind in kinds for one in kind), key=lambda one: (one.at, rank[one.what], one.id)))
+
+
+def _file(row: Any) -> FileView:
+    return FileView(
+        position=row.position,
+        name=row.name,
+        content_type=row.content_type,
+        size=row.size,
+        inline=row.inline,
+        thumbnail=row.content_type in bodies.PICTURES and row.size <= bodies.LARGEST_PICTURE,
+        preview=bodies.previewable(row.content_type, row.size),
+    )
+
+
+def _outgoing(row: Any, *, now: datetime) -> OutgoingView:
+    return OutgoingView(
+        id=row.id,
+        state=row.state,
+        due_at=row.due_at,
+        can_undo=row.state in ("queued", "held") and row.tries == 0 and row.due_at > now,
+        tries=row.tries,
+        code=row.code,
+        answer=row.answer,
+        recipients=tuple(row.recipients),
+        held_reason=row.held_reason,
+        sent_at=row.sent_at,
+        sent_copy=row.sent_copy,
+    )
+
+
+def _pairs(stored: Iterable[Any]) -> tuple[PAIR, ...]:
+    return tuple((str(name), str(address)) for name, address in stored)
+
+
+# -- the statements
+
+_ID, _LIMIT = bindparam("id"), bindparam("limit")
+_NOW, _ME = bindparam("now", type_=Utc()), bindparam("me")
+_IDS = bindparam("ids", expanding=True)
+_writer = aliased(User)
+_other = aliased(Conversation)
+
+_HEAD = (
+    select(
+        *(column for column in Conversation.__table__.c if column.name not in ("people", "snippet")),
+        Mailbox.name.label("mailbox_name"),
+        Mailbox.address.label("mailbox_address"),
+        Mailbox.colour,
+        User.name.label("owner_name"),
+        ReadMark.version.label("read_version"),
+        Claim.user_id.label("writer_id"),
+        Claim.since.label("claimed_at"),
+        Claim.until.label("claimed_until"),
+        _writer.name.label("writer_name"),
+        select(Draft.id)
+        .where(Draft.conversation_id == Conversation.id, Draft.state == "open")
+        .exists()
+        .label("drafts"),
+        select(JoinSuggestion.id)
+        .where(or_(JoinSuggestion.conversation_id == Conversation.id, JoinSuggestion.other_id == Conversation.id))
+        .exists()
+        .label("suggestions"),
+    )
+    .join(Mailbox, Mailbox.id == Conversation.mailbox_id)
+    .outerjoin(User, User.id == Conversation.owner_id)
+    .outerjoin(ReadMark, (ReadMark.conversation_id == Conversation.id) & (ReadMark.user_id == _ME))
+    .outerjoin(Claim, (Claim.conversation_id == Conversation.id) & (Claim.until > _NOW))
+    .outerjoin(_writer, _writer.id == Claim.user_id)
+    .where(Conversation.id == _ID)
+)
+_MESSAGES = (
+    select(
+        *(
+            c
+            for c in Message.__table__.c
+            if c.name not in ("text", "new_text", "references", "thread_index", "snippet")
+        ),
+        func.substr(Message.text, 1, SHOWN).label("text"),
+        func.substr(Message.new_text, 1, SHOWN).label("new_text"),
+        User.name.label("author_name"),
+    )
+    .outerjoin(User, User.id == Message.author_id)
+    .where(Message.conversation_id == _ID)
+    .order_by(Message.at.desc(), Message.id.desc())
+    .limit(_LIMIT)
+)
+_mark = aliased(Message)
+_MESSAGES_BEFORE = _MESSAGES.join(_mark, _mark.id == bindparam("before")).where(
+    or_(Message.at < _mark.at, (Message.at == _mark.at) & (Message.id < _mark.id)), _mark.conversation_id == _ID
+)
+_FILES = (
+    select(*(c for c in Attachment.__table__.c if c.name not in ("path", "sha256", "content_id")))
+    .where(Attachment.message_id.in_(_IDS))
+    .order_by(Attachment.message_id, Attachment.position)
+)
+_OUTGOING = (
+    select(
+        Outgoing.id,
+        Outgoing.message_id,
+        Outgoing.state,
+        Outgoing.due_at,
+        Outgoing.tries,
+        Outgoing.code,
+        Outgoing.answer,
+        Outgoing.recipients,
+        Outgoing.held_reason,
+        Outgoing.sent_at,
+        Outgoing.sent_copy,
+    )
+    .where(Outgoing.message_id.in_(_IDS))
+    .order_by(Outgoing.id)
+)
+_NOTES = (
+    select(Note.id, Note.author_id, Note.at, Note.text, User.name.label("author_name"))
+    .join(User, User.id == Note.author_id)
+    .where(Note.conversation_id == _ID)
+    .order_by(Note.at.desc(), Note.id.desc())
+    .limit(NOTES)
+)
+_EVENTS = (
+    select(Event.id, Event.at, Event.actor_id, Event.kind, Event.about, User.name.label("actor_name"))
+    .outerjoin(User, User.id == Event.actor_id)
+    .where(Event.conversation_id == _ID, Event.kind.not_in(TOLD_BY_MESSAGES))
+    .order_by(Event.id.desc())
+    .limit(EVENTS)
+)
+_COMPANY = union_all(
+    select(Tag.id, Tag.name, Tag.colour)
+    .join(ConversationTag, ConversationTag.tag_id == Tag.id)
+    .where(ConversationTag.conversation_id == _ID),
+    select(User.id, User.name, null())
+    .join(Presence, Presence.user_id == User.id)
+    .where(Presence.conversation_id == _ID, Presence.until > _NOW, User.id != _ME),
+)
+_SUGGESTIONS = union_all(
+    *(
+        select(
+            JoinSuggestion.id,
+            JoinSuggestion.state,
+            JoinSuggestion.reason,
+            other.label("other"),
+            _other.subject,
+            _other.activity_at,
+            _other.message_count,
+        )
+        .join(_other, _other.id == other)
+        .where(this == _ID, JoinSuggestion.state.in_(("offered", "joined")), _other.status != literal("spam"))
+        for this, other in (
+            (JoinSuggestion.conversation_id, JoinSuggestion.other_id),
+            (JoinSuggestion.other_id, JoinSuggestion.conversation_id),
+        )
+    )
+)
