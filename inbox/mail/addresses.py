@@ -165,7 +165,7 @@ def _mailboxes(item: list[_Token], *, senders: bool) -> list[Address]:
     mailboxes = []
     start = 0
     for i in real:
-        name = _name_of(item[start:i]) or _comment_of(item[i + 1 :])
+        name = _name_of(item[start:i]).rstrip("< ") or _comment_of(item[start:])
         spec = _angle_spec(item[i].text)
         if spec or name or item[i].text.strip():
             mailboxes.append(Address(name or ("" if spec else one_line(item[i].text)), spec))
@@ -209,6 +209,8 @@ def _bare_mailbox(item: list[_Token]) -> Address | None:
         words.pop()
     if not words:
         return None
+    if words[-1].kind == "atom" and words[-1].text.endswith(">") and len(words[-1].text) > 1:
+        words[-1] = _Token("atom", words[-1].text.rstrip(">"))  # its opening bracket was lost
     last = max((i for i, token in enumerate(words) if token.kind == "blank"), default=-1)
     if last > 0 and not words[last - 1].text.endswith(".") and words[last + 1].text[:1] not in ".@":
         spec = _spec(words[last + 1 :])
@@ -267,6 +269,8 @@ def _spec(words: list[_Token]) -> str:
     blanks = [i for i, token in enumerate(words) if token.kind == "blank" and i > at]
     if blanks and not _around_dots(words, blanks, after):
         return ""
+    if len(words) == 1 and before[:1] == "'" and domain[-1] == "'":
+        before, domain = before[1:], domain[:-1]
     local = _local([*words[:at], *([_Token("atom", before)] if before else [])])
     return f"{local}@{domain}" if local and not _INVISIBLE.search(local + domain) else ""
 

@@ -42,7 +42,7 @@ class Bodies:
 def choose(root: Node) -> Choice:
     """Sorts all leaves under `root`."""
     choice = Choice()
-    _sort([root], "mixed", choice, plain=True, rich=True)
+    _sort([root], "", choice)
     if not choice.plain and not choice.html:
         _only_words(choice)
     return choice
@@ -52,11 +52,11 @@ def choose(root: Node) -> Choice:
 _OTHER_FORMS = frozenset({"text/x-amp-html", "text/watch-html"})
 
 
-def _sort(nodes: list[Node], kind: str, choice: Choice, *, plain: bool, rich: bool) -> None:
+def _sort(nodes: list[Node], kind: str, choice: Choice) -> None:
     before = len(choice.plain), len(choice.html)
     for place, node in enumerate(nodes):
         if node.part is None:
-            _sort(node.children, node.content_type.partition("/")[2], choice, plain=plain, rich=rich)
+            _sort(node.children, node.content_type.partition("/")[2], choice)
         elif not _is_body(node.part, kind, place):
             if not (kind == "alternative" and node.part.content_type in _OTHER_FORMS):
                 choice.rest.append(node.part)
@@ -80,6 +80,8 @@ def _borrow(choice: Choice, plain: int, rich: int) -> None:
 def _is_body(part: Part, kind: str, place: int) -> bool:
     if part.content_type not in ("text/plain", "text/html") or part.disposition == "attachment":
         return False
+    if kind == "":
+        return True
     if place == 0:
         return part.name is None or part.disposition != "inline" or part.content_type == "text/html"
     return kind != "related" and part.name is None

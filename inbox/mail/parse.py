@@ -53,7 +53,7 @@ def parse(raw: bytes, limits: Limits = DEFAULT) -> ParsedMail:
         html=found.html,
         attachments=tuple(attachments),
         parts=tuple(reader.parts),
-        headers=fields.decoded(),
+        headers=top.decoded(limits),
         content_type=top.content_type,
         content_params=top.params,
         warnings=tuple(warnings),
@@ -111,6 +111,16 @@ class _Head:
     content_type: str = "text/plain"
     params: dict[str, str] = field(default_factory=dict)
     encoding: str = ""
+    _decoded: tuple[tuple[str, str], ...] | None = None
+
+    def decoded(self, limits: Limits) -> tuple[tuple[str, str], ...]:
+        """All fields with their encoded words read."""
+        if self._decoded is None:
+            limit = limits.encoded_header
+            self._decoded = tuple(
+                (name, headers.decode_words(text, limit=limit) if "=?" in text else text) for name, text in self.fields
+            )
+        return self._decoded
 
 
 class _Reader:
@@ -136,7 +146,9 @@ class _Reader:
         if head.content_type.startswith("multipart/"):
             if depth >= self.limits.depth:
                 raise TooComplex(f"parts nested more than {self.limits.depth} deep")
-            node = self._multipart(head, body, path=path, depth=depth)
+            node = self._multipart(head, body, path=path, depth=depth) or self._encoded(
+                head, body, path=path, depth=depth
+            )
             if node is not None:
                 return node
             self.warnings.append("a multipart without parts")
@@ -166,6 +178,16 @@ class _Reader:
             node.children.append(self.entity(where, path=child, depth=depth + 1, default=inner))
         return node
 
+    def _encoded(self, head: _Head, body: Range, *, path: str, depth: int) -> Node | None:
+        """A multipart that was encoded as a whole, against RFC 2045 §6.4."""
+        if not head.encoding:
+            return None
+        inner = _Reader(transfer.decoded(self.raw[body.start : body.end], head.encoding), self.limits)
+        inner.parts, inner.warnings, inner.entities = self.parts, self.warnings, self.entities
+        node = inner._multipart(head, Range(0, len(inner.raw)), path=path, depth=depth)
+        self.entities = inner.entities
+        return node
+
     def _ranges(self, head: _Head, body: Range) -> list[Range]:
         boundary = head.params.get("boundary", "").rstrip()
         if boundary:
@@ -192,7 +214,7 @@ class _Reader:
             disposition=disposition,
             name=name,
             content_id=content_id or None,
-            headers=tuple((n, headers.decode_words(t)) for n, t in head.fields),
+            headers=head.decoded(self.limits),
             data=data,
         )
         self.parts.append(part)

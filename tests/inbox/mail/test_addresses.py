@@ -32,18 +32,23 @@ def pairs(text: str, *, senders: bool = False):
         ("undisclosed-recipients:;", []),
         ("<@relay.example,@x.example:joe@z.example>", [("", "joe@z.example")]),
         ('":sysmail"@  Some-Group. Some-Org', [("", '":sysmail"@Some-Group.Some-Org')]),
-        ("Muhammed.(I am  the greatest) Ali @(the)Vegas.WBA", [("the", "Muhammed.Ali@Vegas.WBA")]),
+        ("Muhammed.(I am  the greatest) Ali @(the)Vegas.WBA", [("I am the greatest the", "Muhammed.Ali@Vegas.WBA")]),
         ("Pete(A nice \\) chap) <pete(his account)@silly.test(his host)>", [("Pete", "pete@silly.test")]),
         ("a@b.example; d@e.example", [("", "a@b.example"), ("", "d@e.example")]),
         (", a@b.example,,", [("", "a@b.example")]),
         ("moderator", [("", "moderator")]),
         ("joe@[192.0.2.1]", [("", "joe@[192.0.2.1]")]),
         ("<mailto:a@b.example>", [("", "a@b.example")]),
+        ("<<<a@b.example>>>", [("", "a@b.example")]),
+        ("'a@b.example'", [("", "a@b.example")]),
+        ("Hanako h@c.example>", [("Hanako", "h@c.example")]),
+        ("(Hanako) <h@c.example>", [("Hanako", "h@c.example")]),
+        ("[External] <h@c.example>", [("[External]", "h@c.example")]),
         ("", []),
     ],
 )  # fmt: skip
 def test_what_people_write_is_understood(text, expected):
-    assert pairs(text) == expected or pairs(text) == [("I am the greatest the", "Muhammed.Ali@Vegas.WBA")]
+    assert pairs(text) == expected
 
 
 @pytest.mark.parametrize("address", ["a..b@docomo.ne.jp", ".a@docomo.ne.jp", "a.@ezweb.ne.jp", "a...@docomo.ne.jp"])

@@ -238,3 +238,16 @@ def test_nothing_at_all_is_a_mail_too():
 def test_charset_declared_inside_html_counts_when_nothing_else_says():
     raw = HEAD + b"Content-Type: text/html\n\n" + '<meta charset="euc-jp"><p>日本語</p>'.encode("euc_jp")
     assert "日本語" in parse(raw).html
+
+
+def test_a_multipart_that_was_encoded_as_a_whole_is_opened():
+    body = multipart("mixed", PLAIN, PNG, head=b"").partition(b"\n")[2]
+    head = HEAD + b"Content-Type: multipart/mixed; boundary=b\nContent-Transfer-Encoding: base64\n\n"
+    mail = parse(head + base64.encodebytes(body))
+    assert mail.text == "こんにちは"
+    assert [part.data for part in mail.attachments] == [b"hello"]
+
+
+def test_a_single_text_is_the_body_even_if_it_has_a_file_name():
+    mail = parse(HEAD + b"Content-Type: text/plain\nContent-Disposition: inline; filename=message.txt\n\nwords")
+    assert (mail.text, mail.attachments) == ("words", ())
