@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from inbox.errors import NotFound
 from inbox.models import Attempt, Conversation, Mailbox, Outgoing, User
 from inbox.models.outgoing import OUTGOING_STATES
 from inbox.outbox import queue
@@ -95,6 +96,14 @@ def page(
     paused = queue.paused_by(session)
     rows = tuple(_row(one, who, paused) for one in found[:PAGE_ROWS])
     return OutboxPage(rows, rows[-1].id if len(found) > PAGE_ROWS else None, paused)
+
+
+def one(session: Session, who: Viewer, outgoing_id: int) -> OutboxRow:
+    """One mail of the queue. Raises NotFound for what `who` may not see."""
+    found = session.execute(_select(who).where(Outgoing.id == outgoing_id)).one_or_none()
+    if found is None:
+        raise NotFound
+    return _row(found, who, queue.paused_by(session))
 
 
 def of_conversation(session: Session, who: Viewer, conversation_id: int) -> tuple[OutboxRow, ...]:

@@ -2,7 +2,7 @@
 
 from inbox.people.addresses import normalised
 from inbox.people.links import DeadLink, LinkOwner, any_user, first_login_link, link_owner, path, start_reset, take_up
-from inbox.people.profile import Signature, change_password, preferences, sign_as, signatures
+from inbox.people.profile import Signature, change_password, end_other_sessions, preferences, sign_as, signatures
 from inbox.people.signing_in import NotSignedIn, TooManyTries, forget_old_tries, sign_in
 from inbox.people.team import Member, add, change_person, colleagues, invite, team
 from inbox.people.trail import AuditRow, audit, trail
@@ -24,6 +24,7 @@ __all__ = [
     "change_person",
     "colleagues",
     "conversation",
+    "end_other_sessions",
     "first_login_link",
     "forget_old_tries",
     "invite",

@@ -78,6 +78,15 @@ def change_password(session: Session, who: Viewer, old: str, new: str, *, now: d
     return of(session, user)
 
 
+def end_other_sessions(session: Session, who: Viewer, *, now: datetime) -> Viewer:
+    """Signs the person out everywhere; the returned viewer has the new `epoch` for this one."""
+    user = _me(session, who)
+    user.session_epoch += 1
+    session.flush()
+    audit(session, who, "sessions_ended", now=now)
+    return of(session, user)
+
+
 def signatures(session: Session, who: Viewer) -> tuple[Signature, ...]:
     """One for each mailbox that `who` sees."""
     wanted = (
