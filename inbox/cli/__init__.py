@@ -14,6 +14,9 @@ COMMANDS = {
 }
 
 
+PROCESSES = {"poller", "worker", "clock"}  # run for long, so what they log is JSON lines
+
+
 class Commands(click.Group):
     """A group that imports a command's module only when the command runs, so that each starts fast."""
 
@@ -36,5 +39,10 @@ class Commands(click.Group):
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
-def main() -> None:
+@click.pass_context
+def main(ctx: click.Context) -> None:
     """Madoguchi: the shared inbox's command line."""
+    if ctx.invoked_subcommand in PROCESSES:
+        from inbox import config, logs
+
+        logs.configure(config.settings_or_exit().log_level)

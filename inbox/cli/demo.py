@@ -42,7 +42,9 @@ def answers(address: str) -> None:
     def show() -> None:
         found = customer.answers(address)
         for answer in found:
-            click.echo(f"From: {answer.sender}\nSubject: {answer.subject}\nDate: {answer.date:%Y-%m-%d %H:%M} UTC\n\n{answer.text.strip()}\n")
+            click.echo(
+                f"From: {answer.sender}\nSubject: {answer.subject}\nDate: {answer.date:%Y-%m-%d %H:%M} UTC\n\n{answer.text.strip()}\n"
+            )
         if not found:
             click.echo("No answer yet.", err=True)
             sys.exit(1)

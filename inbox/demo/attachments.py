@@ -31,7 +31,15 @@ def make(kind: str, *, order: str, amount: str, japanese: bool, rng: random.Rand
     title = {"invoice": "INVOICE", "quote": "QUOTATION", "form": "DIRECT DEBIT REQUEST"}[kind]
     names_ja = {"invoice": f"請求書_{order}.pdf", "quote": f"御見積書_{order}.pdf", "form": "預金口座振替依頼書.pdf"}
     names_en = {"invoice": f"Invoice-{order}.pdf", "quote": f"Quotation-{order}.pdf", "form": "Direct-debit.pdf"}
-    lines = (title, "", "Hinata Coffee Supply Co., Ltd.", "Yokohama, Japan", "", f"Reference  {order}", f"Total      JPY {amount}")
+    lines = (
+        title,
+        "",
+        "Hinata Coffee Supply Co., Ltd.",
+        "Yokohama, Japan",
+        "",
+        f"Reference  {order}",
+        f"Total      JPY {amount}",
+    )
     return File((names_ja if japanese else names_en)[kind], "application/pdf", pdf(lines))
 
 
@@ -67,7 +75,9 @@ def photo(rng: random.Random) -> bytes:
     draw = ImageDraw.Draw(image)
     shade = rng.randint(200, 245)
     draw.ellipse((60, 290, 420, 345), fill=(120, 96, 74))
-    draw.rounded_rectangle((140, 90, 340, 310), 36, fill=(shade, shade - 6, shade - 16), outline=(140, 130, 120), width=3)
+    draw.rounded_rectangle(
+        (140, 90, 340, 310), 36, fill=(shade, shade - 6, shade - 16), outline=(140, 130, 120), width=3
+    )
     draw.arc((310, 140, 410, 250), -90, 90, fill=(shade, shade - 6, shade - 16), width=20)
     draw.ellipse((140, 70, 340, 120), fill=(74, 46, 30))
     x, y = 200 + rng.randint(-20, 40), 120
@@ -87,8 +97,14 @@ def screenshot() -> bytes:
     for row in range(9):
         top = 50 + row * 32
         for column, left in enumerate((20, 140, 400, 520)):
-            draw.rectangle((left, top, left + (120, 260, 120, 100)[column], top + 32), outline=(200, 204, 210), fill="white")
-        words = ("No.", "Name", "Qty", "Price") if row == 0 else (f"{row:03d}", "????? ??? 1kg", str(row * 2), f"{row * 1280:,}")
+            draw.rectangle(
+                (left, top, left + (120, 260, 120, 100)[column], top + 32), outline=(200, 204, 210), fill="white"
+            )
+        words = (
+            ("No.", "Name", "Qty", "Price")
+            if row == 0
+            else (f"{row:03d}", "????? ??? 1kg", str(row * 2), f"{row * 1280:,}")
+        )
         for word, left in zip(words, (28, 148, 408, 528), strict=True):
             draw.text((left, top + 10), word, fill=(190, 30, 30) if "?" in word else (30, 34, 40))
     return _saved(image, "PNG")
@@ -107,13 +123,18 @@ def table_ja(rng: random.Random) -> str:
     rows = ["会社名,郵便番号,住所,ご担当者,数量"]
     places = ("横浜市中区", "川崎市川崎区", "藤沢市鵠沼", "鎌倉市大町", "相模原市緑区")
     for place, family in zip(places, ("高橋", "渡辺", "伊藤", "山本", "中村"), strict=True):
-        rows.append(f"有限会社{family}商店,{rng.randint(210, 259)}-00{rng.randint(10, 99)},神奈川県{place}{rng.randint(1, 9)}-{rng.randint(1, 20)},{family} 様,1")
+        rows.append(
+            f"有限会社{family}商店,{rng.randint(210, 259)}-00{rng.randint(10, 99)},神奈川県{place}{rng.randint(1, 9)}-{rng.randint(1, 20)},{family} 様,1"
+        )
     return "\r\n".join(rows) + "\r\n"
 
 
 def table_en(rng: random.Random) -> str:
     rows = ["date,shop,item,quantity,price"]
-    rows += [f"2025-0{rng.randint(1, 9)}-1{n},Main,{item},{rng.randint(1, 20)},{rng.randint(800, 9000)}" for n, item in enumerate(("beans", "cups", "filters"))]
+    rows += [
+        f"2025-0{rng.randint(1, 9)}-1{n},Main,{item},{rng.randint(1, 20)},{rng.randint(800, 9000)}"
+        for n, item in enumerate(("beans", "cups", "filters"))
+    ]
     return "\n".join(rows) + "\n"
 
 

@@ -24,8 +24,17 @@ JST = timezone(timedelta(hours=9))
 ABROAD = tuple(timezone(timedelta(hours=hours)) for hours in (0, 0, 1, 1, 8, 10, -5, -8))
 SILENT_SHARE = 0.12  # of the last weeks' conversations: the team has not answered yet, though it could have
 TEAM_JA, TEAM_EN = "ひなた珈琲サプライ", "Hinata Coffee Supply"
-SEASONS = (("春", "spring"), ("夏", "summer"), ("秋", "autumn"), ("年明け", "January"))  # the next one, by quarter from December
-AGENTS = (("佐藤", "佐藤 美咲", "Misaki Sato"), ("田中", "田中 健", "Ken Tanaka"), ("クラーク", "エマ・クラーク", "Emma Clark"))
+SEASONS = (
+    ("春", "spring"),
+    ("夏", "summer"),
+    ("秋", "autumn"),
+    ("年明け", "January"),
+)  # the next one, by quarter from December
+AGENTS = (
+    ("佐藤", "佐藤 美咲", "Misaki Sato"),
+    ("田中", "田中 健", "Ken Tanaka"),
+    ("クラーク", "エマ・クラーク", "Emma Clark"),
+)
 
 
 @dataclass(frozen=True)
@@ -85,9 +94,7 @@ def _conversation(
             at = _office_hours(at, rng) if turn.by_team else _plausible(at, who.zone, rng, after=at)
         if at > now or (turn.by_team and recent and rng.random() < SILENT_SHARE):
             break
-        thread.append(
-            _letter(turn, thread, who, agent, slots, rng, subject=subject, at=at, team_address=team_address)
-        )
+        thread.append(_letter(turn, thread, who, agent, slots, rng, subject=subject, at=at, team_address=team_address))
     return thread
 
 
@@ -143,7 +150,9 @@ def _japanese_text(
         return f"{opening}\n\n{body}\n\n{rng.choice(japanese.TEAM_CLOSINGS)}\n\n{signature}"
     if who.program is Program.CARRIER:
         return f"{who.family}です。\n{body}" if first else body
-    openings = japanese.REPLY_OPENINGS if not first else japanese.PRIVATE_OPENINGS if not who.company else japanese.OPENINGS
+    openings = (
+        japanese.REPLY_OPENINGS if not first else japanese.PRIVATE_OPENINGS if not who.company else japanese.OPENINGS
+    )
     if not first and "ありがとう" in body[:16]:
         openings = ("{agent}様\n\nお世話になっております。{family}です。",)  # thanks once, not twice
     elif not first and not who.company:
@@ -213,7 +222,7 @@ def _arrival(letter: Letter, rng: random.Random) -> datetime:
 def _office_hours(at: datetime, rng: random.Random) -> datetime:
     """The first moment from `at` on when the team is at its desks (weekdays 9:30 to 18:00 in Japan)."""
     local = at.astimezone(JST)
-    if local.weekday() < 5 and (9, 30) <= (local.hour, local.minute) and local.hour < 18:
+    if local.weekday() < 5 and (local.hour, local.minute) >= (9, 30) and local.hour < 18:
         return at
     if local.hour >= 18:
         local += timedelta(days=1)
@@ -247,10 +256,22 @@ class _People:
         return self._rng.choice(self._firms_ja)
 
     def _japanese(self, company: tuple[str, str]) -> Customer:
-        (family, family_latin), (given, given_latin) = self._rng.choice(japanese.FAMILIES), self._rng.choice(japanese.GIVEN)
+        (family, family_latin), (given, given_latin) = (
+            self._rng.choice(japanese.FAMILIES),
+            self._rng.choice(japanese.GIVEN),
+        )
         address = f"{self._rng.choice((family_latin.lower(), f'{given_latin}.{family_latin}'.lower(), 'info'))}@{company[1]}.example"
         program = self._rng.choice(
-            (Program.OUTLOOK, Program.OUTLOOK, Program.GMAIL, Program.GMAIL, Program.BECKY, Program.BECKY, Program.OLD, Program.THUNDERBIRD)
+            (
+                Program.OUTLOOK,
+                Program.OUTLOOK,
+                Program.GMAIL,
+                Program.GMAIL,
+                Program.BECKY,
+                Program.BECKY,
+                Program.OLD,
+                Program.THUNDERBIRD,
+            )
         )
         return Customer(
             family=family,
@@ -265,11 +286,21 @@ class _People:
         )
 
     def _private(self, *, mobile: bool) -> Customer:
-        (family, family_latin), (given, given_latin) = self._rng.choice(japanese.FAMILIES), self._rng.choice(japanese.GIVEN)
+        (family, family_latin), (given, given_latin) = (
+            self._rng.choice(japanese.FAMILIES),
+            self._rng.choice(japanese.GIVEN),
+        )
         number = self._rng.randint(10, 99)
         if mobile and self._rng.random() < 0.6:
             program = Program.CARRIER
-            local = self._rng.choice((f"{given_latin}..{family_latin}", f"{given_latin}.{number}.", f".{given_latin}-_-{number}", f"{given_latin}_love..{number}"))
+            local = self._rng.choice(
+                (
+                    f"{given_latin}..{family_latin}",
+                    f"{given_latin}.{number}.",
+                    f".{given_latin}-_-{number}",
+                    f"{given_latin}_love..{number}",
+                )
+            )
             address = f"{local.lower()}@docomo.example"
         else:
             program = self._rng.choice((Program.IPHONE, Program.IPHONE, Program.GMAIL))
@@ -297,7 +328,9 @@ class _People:
             company=company[0],
             address=address,
             japanese=False,
-            program=self._rng.choice((Program.GMAIL, Program.GMAIL, Program.OUTLOOK, Program.OUTLOOK, Program.IPHONE, Program.THUNDERBIRD)),
+            program=self._rng.choice(
+                (Program.GMAIL, Program.GMAIL, Program.OUTLOOK, Program.OUTLOOK, Program.IPHONE, Program.THUNDERBIRD)
+            ),
             zone=self._rng.choice(ABROAD),
             signature=f"{given} {family}\n{company[0]}",
         )

@@ -75,7 +75,9 @@ _MAILERS = {
 
 def _charset(letter: Letter) -> str:
     """What the program would choose; UTF-8 where it cannot write the words."""
-    wanted = {Program.BECKY: "ISO-2022-JP", Program.CARRIER: "ISO-2022-JP", Program.OLD: "Shift_JIS"}.get(letter.program)
+    wanted = {Program.BECKY: "ISO-2022-JP", Program.CARRIER: "ISO-2022-JP", Program.OLD: "Shift_JIS"}.get(
+        letter.program
+    )
     if wanted is None or not letter.japanese:
         return "UTF-8"
     try:
@@ -214,7 +216,13 @@ def _outlook_head(letter: Letter, quoted: Letter) -> list[str]:
     sender, to = f"{quoted.sender[0]} <{quoted.sender[1]}>", f"{quoted.to[0]} <{quoted.to[1]}>".strip()
     if letter.japanese:
         sent = f"{at.year}年{at.month}月{at.day}日 {at.hour}:{at:%M}"
-        return ["-----Original Message-----", f"差出人: {sender}", f"送信日時: {sent}", f"宛先: {to}", f"件名: {quoted.subject}"]
+        return [
+            "-----Original Message-----",
+            f"差出人: {sender}",
+            f"送信日時: {sent}",
+            f"宛先: {to}",
+            f"件名: {quoted.subject}",
+        ]
     sent = f"{at:%A}, {at.day} {at:%B %Y} {at:%H:%M}"
     return ["-----Original Message-----", f"From: {sender}", f"Sent: {sent}", f"To: {to}", f"Subject: {quoted.subject}"]
 

@@ -33,7 +33,10 @@ def mails(threads: list[list[Letter]], rng: random.Random, *, now: datetime) -> 
     found += [newsletter(number, now - timedelta(days=2 + 61 * number)) for number in range(6)]
     found += [order_notice(number, rng, now - timedelta(days=1 + 17 * number, hours=2)) for number in range(8)]
     found += spam(now)
-    found += [forwarded(asked[-20], now - timedelta(days=2, hours=5)), forwarded_as_file(asked[-31], now - timedelta(days=9))]
+    found += [
+        forwarded(asked[-20], now - timedelta(days=2, hours=5)),
+        forwarded_as_file(asked[-31], now - timedelta(days=9)),
+    ]
     found += [invitation(now - timedelta(days=3, hours=4)), unreadable(now - timedelta(days=1, hours=7))]
     return found
 
@@ -139,10 +142,15 @@ def newsletter(number: int, at: datetime) -> DemoMail:
     logo = attachments.File("logo.png", "image/png", attachments.logo())
     related = letters.multipart(
         "related",
-        [letters.text_part("html", page, "UTF-8"), letters.file_part(logo, "UTF-8", content_id="logo@roasters.example")],
+        [
+            letters.text_part("html", page, "UTF-8"),
+            letters.file_part(logo, "UTF-8", content_id="logo@roasters.example"),
+        ],
         f"rel-news-{number:04d}",
     )
-    body = letters.multipart("alternative", [letters.text_part("plain", text, "UTF-8"), related], f"alt-news-{number:04d}")
+    body = letters.multipart(
+        "alternative", [letters.text_part("plain", text, "UTF-8"), related], f"alt-news-{number:04d}"
+    )
     head = _head(
         "Roasters Weekly <news@roasters.example>",
         f"【Roasters Weekly】今週の生豆相場 第{48 - number}号",
@@ -159,7 +167,15 @@ def newsletter(number: int, at: datetime) -> DemoMail:
 def order_notice(number: int, rng: random.Random, at: datetime) -> DemoMail:
     """The shop system's own order mail: an HTML table only, on behalf of a customer (Reply-To)."""
     order = f"HN-{at:%y%m}{rng.randint(100, 999)}"
-    items = rng.sample((("深煎りブレンド「夕なぎ」1kg", 3980), ("ペーパーフィルター 03", 660), ("水出しコーヒーバッグ(30袋)", 2640), ("ドリップポット 0.9L", 5280)), 3)
+    items = rng.sample(
+        (
+            ("深煎りブレンド「夕なぎ」1kg", 3980),
+            ("ペーパーフィルター 03", 660),
+            ("水出しコーヒーバッグ(30袋)", 2640),
+            ("ドリップポット 0.9L", 5280),
+        ),
+        3,
+    )
     rows = "".join(f'<tr><td>{name}</td><td align="right">{price:,}円</td></tr>' for name, price in items)
     total = sum(price for _, price in items)
     page = (
@@ -238,10 +254,21 @@ def invitation(at: datetime) -> DemoMail:
         "LOCATION:Harbour Street 12\\, Yokohama\r\nORGANIZER:mailto:mei@harbourstreet.example\r\nATTENDEE:mailto:support@demo.example\r\n"
         "END:VEVENT\r\nEND:VCALENDAR\r\n"
     )
-    calendar = b"Content-Type: text/calendar; charset=UTF-8; method=REQUEST\r\nContent-Transfer-Encoding: 7bit\r\n\r\n" + event.encode()
+    calendar = (
+        b"Content-Type: text/calendar; charset=UTF-8; method=REQUEST\r\nContent-Transfer-Encoding: 7bit\r\n\r\n"
+        + event.encode()
+    )
     text = "Hi,\n\nwould this time suit you for the tasting we talked about?\n\nMei\n"
-    head = _head("Mei Tan <mei@harbourstreet.example>", "Invitation: Coffee tasting and order planning", at, "tasting-2025@harbourstreet.example")
-    return _received(head + letters.multipart("alternative", [letters.text_part("plain", text, "UTF-8"), calendar], "tasting-2025"), at)
+    head = _head(
+        "Mei Tan <mei@harbourstreet.example>",
+        "Invitation: Coffee tasting and order planning",
+        at,
+        "tasting-2025@harbourstreet.example",
+    )
+    return _received(
+        head + letters.multipart("alternative", [letters.text_part("plain", text, "UTF-8"), calendar], "tasting-2025"),
+        at,
+    )
 
 
 def unreadable(at: datetime) -> DemoMail:

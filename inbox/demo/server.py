@@ -8,6 +8,7 @@ called `nobody` is refused for good (550) and one called `later` for now (451), 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import email.utils
 import signal
 import sys
@@ -100,7 +101,9 @@ class DemoServer:
             await identity.set(UserMetadata(self._config, user, password=self._customer_hash))
         return folders
 
-    def _keep_task(self, loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, Any], **named: Any) -> asyncio.Task[Any]:
+    def _keep_task(
+        self, loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, Any], **named: Any
+    ) -> asyncio.Task[Any]:
         """pymap 0.36.7 drops its references to tasks, and the collector ends them: connections would break now and then."""
         task = asyncio.Task(work, loop=loop, **named)
         self._running.add(task)
@@ -119,7 +122,9 @@ class DemoServer:
             hostname=demo.TEAM_DOMAIN,
         )
 
-    def _authenticate(self, server: SMTP, session: Session, envelope: Envelope, mechanism: str, data: Any) -> AuthResult:
+    def _authenticate(
+        self, server: SMTP, session: Session, envelope: Envelope, mechanism: str, data: Any
+    ) -> AuthResult:
         known = (self.settings.user.encode(), self.settings.password.encode())
         right = isinstance(data, LoginPassword) and (data.login, data.password) == known
         return AuthResult(success=right, handled=False)  # not handled: aiosmtpd then sends the answer
@@ -166,10 +171,8 @@ def seed(home: Path, now: datetime) -> None:
 
 
 async def _wait(stop: asyncio.Event, seconds: float) -> None:
-    try:
+    with contextlib.suppress(TimeoutError):
         await asyncio.wait_for(stop.wait(), seconds)
-    except TimeoutError:
-        pass
 
 
 async def serve(data_dir: Path) -> None:

@@ -122,7 +122,8 @@ class Dovecot:
     def _write_accounts(self) -> None:
         uid, gid = self._nobody.pw_uid, self._nobody.pw_gid
         lines = [
-            f"{user}:{{PLAIN}}{password}:{uid}:{gid}::{self.dir}/mail/{user}::\n" for user, password in self._accounts.items()
+            f"{user}:{{PLAIN}}{password}:{uid}:{gid}::{self.dir}/mail/{user}::\n"
+            for user, password in self._accounts.items()
         ]
         fresh = self.dir / "passwd.new"
         fresh.write_text("".join(lines))

@@ -134,7 +134,14 @@ class _Session:
                 await handle(command)
 
     async def on_ehlo(self, command: str) -> None:
-        offers = ["sink.example", "PIPELINING", f"SIZE {self.server.max_bytes}", "8BITMIME", "SMTPUTF8", "ENHANCEDSTATUSCODES"]
+        offers = [
+            "sink.example",
+            "PIPELINING",
+            f"SIZE {self.server.max_bytes}",
+            "8BITMIME",
+            "SMTPUTF8",
+            "ENHANCEDSTATUSCODES",
+        ]
         if self.server.tls and not self.tls:
             offers.append("STARTTLS")
         if self.server.users is not None:
@@ -188,16 +195,16 @@ class _Session:
         if not self.recipients:
             await self.write("503 5.5.1 RCPT first")
             return
-        inside = next((f for f in self.server.faults if f.at == "data" and f.after_bytes is not None and f.times != 0), None)
+        inside = next(
+            (f for f in self.server.faults if f.at == "data" and f.after_bytes is not None and f.times != 0), None
+        )
         if inside is None:
             if not await self.say("data", "354 go ahead"):
                 return
         else:
             await self.write("354 go ahead")
         raw = await self.read_mail(inside)
-        delivery = Delivery(
-            self.sender or "", tuple(self.recipients), raw, self.user, self.tls, datetime.now(UTC)
-        )
+        delivery = Delivery(self.sender or "", tuple(self.recipients), raw, self.user, self.tls, datetime.now(UTC))
         fault = self.server.fault("dot", " ".join(self.recipients))
         if fault is None or fault.taken:
             self.server.take(delivery)

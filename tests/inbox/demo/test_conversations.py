@@ -7,6 +7,7 @@ import email.message
 import re
 from collections import Counter
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import pytest
 
@@ -36,7 +37,7 @@ def test_a_year_of_at_least_150_conversations_and_400_mails(
     assert sum(mail["In-Reply-To"] is None for mail in headers) >= 150
     assert NOW - mails[0].received_at > timedelta(days=340)
     assert NOW - mails[-1].received_at < timedelta(days=2)
-    assert all(earlier.received_at <= later.received_at for earlier, later in zip(mails, mails[1:], strict=False))
+    assert all(earlier.received_at <= later.received_at for earlier, later in pairwise(mails))
 
 
 def test_the_same_now_gives_the_same_bytes(mails: list[DemoMail]) -> None:
@@ -122,7 +123,9 @@ def test_no_slot_is_left_unfilled(mails: list[DemoMail]) -> None:
     for mail in mails:
         for part in email.message_from_bytes(mail.raw).walk():
             if part.get_content_type() == "text/plain" and part.get_content_charset():
-                text = part.get_payload(decode=True).decode("cp932" if part.get_content_charset() == "shift_jis" else part.get_content_charset())
+                text = part.get_payload(decode=True).decode(
+                    "cp932" if part.get_content_charset() == "shift_jis" else part.get_content_charset()
+                )
                 assert not re.search(r"\{[a-z_0-9]+\}", text)
 
 
