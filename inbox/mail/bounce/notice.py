@@ -53,10 +53,23 @@ _SILENT = re.compile(r"<(style|script|title)\b[^<>]{0,500}>[^<]{0,20000}</\1\s*>
 
 @dataclass(frozen=True)
 class Notice:
-    """`lines` are the server's words; `returned` what follows of the mail that comes back ("" for none)."""
+    """The readable text of a mail that may be a notice. It is taken apart when first asked for: most mails never are."""
 
-    lines: tuple[str, ...]
-    returned: str
+    text: str
+
+    @cached_property
+    def _parts(self) -> tuple[tuple[str, ...], str]:
+        return split(self.text)
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """The server's words."""
+        return self._parts[0]
+
+    @property
+    def returned(self) -> str:
+        """What follows of the mail that comes back, "" for none."""
+        return self._parts[1]
 
     @cached_property
     def flat(self) -> str:
@@ -65,21 +78,22 @@ class Notice:
 
 
 def notice_of(mail: ParsedMail) -> Notice:
-    """The first readable text of a mail (plain before HTML), split where the returned mail begins."""
+    """The first readable text of a mail (plain before HTML)."""
     text = mail.text if mail.text.strip() else ""
     if not text:
         text = next((text_of(part) for part in mail.parts[:PARTS_LIMIT] if _is_words(part)), "")
     if not text.strip():
         text = words_of_html(mail.html)
-    return split(text)
+    return Notice(text)
 
 
-def split(text: str) -> Notice:
+def split(text: str) -> tuple[tuple[str, ...], str]:
+    """Cuts a text where the returned mail begins: the lines before, and the rest."""
     lines = [line[:LINE_LIMIT] for line in text[:TEXT_LIMIT].splitlines()]
     for number in range(len(lines)):
         if number >= LINES_LIMIT or _begins_returned(lines, number):
-            return Notice(tuple(lines[:number]), "\n".join(lines[number:]))
-    return Notice(tuple(lines), "")
+            return tuple(lines[:number]), "\n".join(lines[number:])
+    return tuple(lines), ""
 
 
 def _begins_returned(lines: list[str], number: int) -> bool:

@@ -59,6 +59,8 @@ def _failure(recipient: dict[str, Any], kind: str) -> Failure:
 
 def _told(notice: Notice) -> dict[str, Any] | None:
     """The JSON object at the beginning of the words; long lines that a mailer folded are joined again."""
+    if not notice.text.lstrip().startswith("{"):
+        return None
     text = "\n".join(notice.lines).lstrip()
     if not text.startswith("{") or 'Type"' not in text[:TEXT_LIMIT]:
         return None

@@ -100,11 +100,14 @@ def signs_of(mail: ParsedMail, notice: Notice) -> Signs:
     report = mail.content_type == "multipart/report"
     about = mail.subject[:SUBJECT_LIMIT]
     subject = _SUBJECT.search(about) is not None and not _REPLY.match(about)
+    robot = _is_robot(mail)
+    if not (daemon or null or told or robot or subject):
+        return Signs(notice=False, certain=False, machine=report)  # nearly every mail: its words need no look
     failed = _FAILED.search(notice.flat) is not None
     replied = _REPLIED.search("\n".join(notice.lines)) is not None
     came_back = _came_back(mail, notice)
     automatic = mail.header("Auto-Submitted").strip().lower() not in ("", "no")
-    robot = _is_robot(mail) and came_back and failed
+    robot = robot and came_back and failed
     machine = daemon or null or told or robot
     points = (
         3 * (daemon or robot)
