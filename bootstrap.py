@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""Makes .venv from the lock file and runs a command in it: `python3 bootstrap.py [--tests] -m inbox run`. Standard library only.
+"""Makes .venv from the lock file and runs a command in it: `python3 bootstrap.py [--tests] -m inbox run`.
 
-Packages are checked against their hashes. uv is used when it is there, pip otherwise. A second start only compares a stamp.
+Standard library only. Packages are checked against their hashes. uv is used when it is there, pip otherwise. A second
+start only compares a stamp.
 """
 
 import hashlib
@@ -15,6 +16,16 @@ ROOT = pathlib.Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 OLDEST = (3, 11)
+READ_ONLY = "The folder %s cannot be written (%s). Copy Madoguchi to a folder of your own."
+NETWORK = (  # what pip and uv say when they reach nobody
+    "name resolution",
+    "connection",
+    "network",
+    "no matching distribution",
+    "timed out",
+    "dns error",
+    "error sending request",
+)
 
 
 def main(arguments):
@@ -55,11 +66,12 @@ def install(lock):
         if uv:
             command = [uv, "pip", "install", "--quiet", "--require-hashes", "--python", PYTHON, "-r", lock]
         else:
-            command = [PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--require-hashes", "-r", lock]
+            command = [PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--require-hashes"]
+            command += ["-r", lock]
         call(command)
         stamp(lock).write_text(wanted(lock))
     except OSError as error:
-        give_up("The folder %s cannot be written (%s). Copy Madoguchi to a folder of your own." % (ROOT, error.strerror))
+        give_up(READ_ONLY % (ROOT, error.strerror))
     except subprocess.CalledProcessError as error:
         explain(error.output or "")
 
@@ -87,7 +99,12 @@ def call(command):
     environment = {**os.environ, "UV_PYTHON_DOWNLOADS": "never"}
     environment.pop("VIRTUAL_ENV", None)
     subprocess.run(
-        [str(part) for part in command], check=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment
+        [str(part) for part in command],
+        check=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=environment,
     )
 
 
@@ -96,17 +113,14 @@ def explain(output):
     said = output.lower()
     if "ensurepip" in said or "no module named venv" in said:
         sentence = "Python's venv module is missing. On Debian and Ubuntu: apt install python3-venv"
-    elif any(
-        word in said
-        for word in ("name resolution", "connection", "network", "no matching distribution", "timed out", "dns error", "error sending request")
-    ):
-        sentence = "The packages could not be downloaded. Check the network (or your pip configuration) and start again."
+    elif any(words in said for words in NETWORK):
+        sentence = "The packages could not be downloaded. Check the network (or pip's configuration) and start again."
     elif "hash" in said and "match" in said:
         sentence = "A downloaded package is not the one that was checked (its hash differs). Nothing was started."
     elif "no space left" in said:
         sentence = "The disk is full: about 400 MB are needed in %s." % ROOT
     elif "permission denied" in said or "read-only file system" in said:
-        sentence = "The folder %s cannot be written. Copy Madoguchi to a folder of your own." % ROOT
+        sentence = READ_ONLY % (ROOT, "permission denied")
     else:
         sentence = "The packages could not be installed."
     give_up(sentence + "\n\n" + "\n".join(output.strip().splitlines()[-8:]))

@@ -1,4 +1,4 @@
-"""Structured logs: one JSON object a line on standard error, words for people at a terminal. Libraries' logs look the same."""
+"""Structured logs: one JSON object a line on standard error, words at a terminal. Libraries' logs look the same."""
 
 from __future__ import annotations
 

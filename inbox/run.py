@@ -1,7 +1,7 @@
-"""`make run`: starts web, poller, workers and clock, the embedded Redis-compatible server and the demo's mail server, and keeps them up.
+"""`make run`: starts web, poller, workers, clock, the embedded Valkey and the demo's mail server, and keeps them up.
 
-One supervisord (its configuration is written into DATA_DIR) restarts what crashes. It is a child of this process; a Ctrl-C or
-SIGTERM here stops the four first and the servers that they need last.
+One supervisord (its configuration is written into DATA_DIR) restarts what crashes. It is a child of this process; a
+Ctrl-C or SIGTERM here stops the four first and the servers that they need last.
 """
 
 from __future__ import annotations
@@ -136,7 +136,7 @@ def _check_socket_paths(settings: Settings) -> None:
     longest = str(settings.data / "supervisor.sock")
     if len(os.fsencode(longest)) > LONGEST_SOCKET_PATH:
         raise CannotStart(
-            "The path %(path)s is too long for a socket (at most %(most)d bytes). Choose a shorter one: DATA_DIR=/path make run",
+            "The path %(path)s is too long for a socket (%(most)d bytes at most). Choose another: DATA_DIR=/path make run",
             path=longest,
             most=LONGEST_SOCKET_PATH,
         )
@@ -314,7 +314,7 @@ def _until(
     settings: Settings,
     stopping: _Stopping,
 ) -> bool:
-    """True once `check` holds, False when told to stop before. Raises CannotStart at the deadline, with the log's last words."""
+    """True once `check` holds, False when told to stop before. Raises CannotStart at the deadline."""
     while not check():
         if stopping.wait(0.05):
             return False

@@ -1,4 +1,4 @@
-"""Real servers and fresh databases for every test. A server that this machine lacks skips its tests, and fails them in CI."""
+"""Real servers and fresh databases for every test. A server that is missing skips its tests, and fails them in CI."""
 
 from __future__ import annotations
 
@@ -156,7 +156,7 @@ def valkey(valkey_server: Valkey, monkeypatch: pytest.MonkeyPatch) -> Iterator[V
 
 @pytest.fixture(scope="session")
 def database_template(request: pytest.FixtureRequest) -> Callable[[str], str]:
-    """Makes the migrated, empty database of a kind that the tests copy: a file's path, or a PostgreSQL database's name."""
+    """Makes the migrated, empty database that the tests copy: a file's path, or a PostgreSQL database's name."""
     made: dict[str, str] = {}
 
     def template(kind: str) -> str:
@@ -202,7 +202,7 @@ def database_url(
 
 @pytest.fixture
 def engine(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
-    """This process as a fresh installation: `db.engine()`, `transaction()` and the settings point to the test's database."""
+    """This process as a fresh installation: `db.engine()` and the settings point to the test's database."""
     monkeypatch.setenv("DATABASE_URL", database_url)
     monkeypatch.setenv("DATA_DIR", str(tmp_path / "data"))
     config.settings.cache_clear()

@@ -1,4 +1,4 @@
-"""Installs the Debian packages that the real parts of the tests need, where it may; says plainly what stays untested elsewhere."""
+"""Installs the Debian packages that the tests need, where it may; says plainly what stays untested elsewhere."""
 
 import os
 import pathlib
@@ -35,7 +35,9 @@ def install(packages):
     print("Installing Debian packages for the tests: " + " ".join(packages), file=sys.stderr, flush=True)
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     for command in (["update", "-q"], ["install", "-y", "-q", "--no-install-recommends", *packages]):
-        done = subprocess.run(["apt-get", *command], env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        done = subprocess.run(
+            ["apt-get", *command], env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
         if done.returncode:
             print("apt-get %s failed:\n%s" % (command[0], done.stdout[-2000:]), file=sys.stderr)
             return

@@ -1,4 +1,4 @@
-"""The first steps on a strange machine: one clear sentence for each thing that may be wrong; the lock files' promises."""
+"""The first steps on a strange machine: one clear sentence for each thing that may be wrong; the lock files."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ def customer_group() -> None:
 @click.option("--name", default="", help="The customer's name.")
 @click.option("--in-reply-to", default="", help="Message-ID of the mail that this answers.")
 def send(address: str, subject: str, text: str | None, *, name: str, in_reply_to: str) -> None:
-    """Write a mail to the team as ADDRESS; without TEXT its words are read from standard input. Prints the Message-ID."""
+    """Write a mail to the team as ADDRESS, TEXT from standard input when not given. Prints the Message-ID."""
     words = text if text is not None else sys.stdin.read()
     _told(lambda: click.echo(customer.send(address, subject, words, name=name, in_reply_to=in_reply_to)))
 
@@ -43,7 +43,8 @@ def answers(address: str) -> None:
         found = customer.answers(address)
         for answer in found:
             click.echo(
-                f"From: {answer.sender}\nSubject: {answer.subject}\nDate: {answer.date:%Y-%m-%d %H:%M} UTC\n\n{answer.text.strip()}\n"
+                f"From: {answer.sender}\nSubject: {answer.subject}\nDate: {answer.date:%Y-%m-%d %H:%M} UTC\n\n"
+                f"{answer.text.strip()}\n"
             )
         if not found:
             click.echo("No answer yet.", err=True)

@@ -11,7 +11,8 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def lines(code: str, level: str) -> list[dict[str, object]]:
-    program = f"import logging, structlog\nfrom inbox import logs\nlogs.configure({level!r})\nlog = structlog.get_logger()\n{code}"
+    begin = f"import logging, structlog\nfrom inbox import logs\nlogs.configure({level!r})\n"
+    program = f"{begin}log = structlog.get_logger()\n{code}"
     done = subprocess.run(
         [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True, timeout=30
     )

@@ -1,4 +1,4 @@
-"""Real servers, started for the tests and thrown away after them: Dovecot, an SMTP server with faults, PostgreSQL, Valkey."""
+"""Real servers, thrown away after the tests: Dovecot, an SMTP server with faults, PostgreSQL, Valkey."""
 
 from __future__ import annotations
 

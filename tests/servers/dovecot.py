@@ -1,4 +1,4 @@
-"""A throwaway Dovecot 2.3: IMAP, IMAPS and STARTTLS, LMTP, XOAUTH2 by token introspection. Needs root and Debian's packages."""
+"""A throwaway Dovecot 2.3: IMAP, IMAPS and STARTTLS, LMTP, XOAUTH2. Needs root and Debian's packages."""
 
 from __future__ import annotations
 
@@ -215,7 +215,7 @@ class Dovecot:
 
 
 def write_certificate(folder: Path) -> Path:
-    """A self-signed certificate for localhost and 127.0.0.1: cert.pem and key.pem in the folder; the former is its own CA."""
+    """A self-signed certificate for localhost and 127.0.0.1: cert.pem, its own CA, and key.pem in the folder."""
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import ec

@@ -1,4 +1,4 @@
-"""A throwaway PostgreSQL on a unix socket, from Debian's packages; works as root too (the server then runs as `postgres`)."""
+"""A throwaway PostgreSQL on a unix socket, from Debian's packages; started by root it runs as `postgres`."""
 
 from __future__ import annotations
 

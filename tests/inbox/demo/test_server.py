@@ -119,7 +119,10 @@ def test_a_customers_mail_wakes_idle_and_the_answer_comes_back_threaded(server: 
         raw = imap.fetch([new], ["BODY.PEEK[]"])[new][b"BODY[]"]
     assert sent.encode() in raw
     assert CUSTOMER.encode() in raw
-    answer = f"From: <{server.settings.user}>\r\nTo: <{CUSTOMER}>\r\nSubject: Re\r\nMessage-ID: <1@demo.example>\r\nIn-Reply-To: {sent}\r\n\r\nships today\r\n"
+    answer = (
+        f"From: <{server.settings.user}>\r\nTo: <{CUSTOMER}>\r\nSubject: Re\r\n"
+        f"Message-ID: <1@demo.example>\r\nIn-Reply-To: {sent}\r\n\r\nships today\r\n"
+    )
     server.submit(CUSTOMER, answer.encode())
     (back,) = customer.answers(CUSTOMER)
     assert (back.text.strip(), back.in_reply_to, back.message_id) == ("ships today", sent, "<1@demo.example>")
