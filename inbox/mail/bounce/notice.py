@@ -53,7 +53,7 @@ _SILENT = re.compile(r"<(style|script|title)\b[^<>]{0,500}>[^<]{0,20000}</\1\s*>
 
 @dataclass(frozen=True)
 class Notice:
-    """The readable text of a mail that may be a notice. It is taken apart when first asked for: most mails never are."""
+    """The readable text of a mail that may be a notice, taken apart when first asked for: most mails never are."""
 
     text: str
 
