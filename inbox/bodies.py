@@ -1,6 +1,6 @@
 """The bytes of a message, shown safely: its HTML for a sandboxed frame, files, thumbnails, previews, the original.
 
-Everything is read from the raw mail when it is asked for; what was parsed stays in memory for a while, bounded in bytes.
+Everything is read from the raw mail when it is asked for; what was parsed stays in memory for a while, bounded.
 """
 
 from __future__ import annotations
@@ -80,8 +80,8 @@ _thumbnails: Kept[bytes] = Kept(8_000_000)
 def html(session: Session, who: Viewer, message_id: int, *, remote: bool = False) -> str:
     """A whole HTML document for the sandboxed frame; pictures from elsewhere only with `remote`.
 
-    The root element tells in `data-blocked` how many pictures were left out, and in `data-cut` whether something beyond our
-    limits was. Serve it under its own Content-Security-Policy.
+    The root element tells in `data-blocked` how many pictures were left out, and in `data-cut` whether something beyond
+    our limits was. Serve it under its own Content-Security-Policy.
     """
     message = _message(session, who, message_id)
     return _documents.get(

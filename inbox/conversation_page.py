@@ -1,4 +1,4 @@
-"""One conversation as its page shows it: messages oldest to newest, notes and history between them, everything in few queries."""
+"""One conversation as its page shows it: messages oldest to newest, notes and history between them, in few queries."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, func, literal, null, or_, select, union_all
+from sqlalchemy import bindparam, func, null, or_, select, union_all
 from sqlalchemy.orm import Session, aliased
 
 from inbox import bodies, drafts, profiles
@@ -32,6 +32,7 @@ from inbox.models import (
     Tag,
     User,
 )
+from inbox.models.conversations import JOINED
 from inbox.people import Viewer
 from inbox.profiles import Profile
 
@@ -536,7 +537,13 @@ _SUGGESTIONS = union_all(
             _other.message_count,
         )
         .join(_other, _other.id == other)
-        .where(this == _ID, JoinSuggestion.state.in_(("offered", "joined")), _other.status != literal("spam"))
+        .where(
+            this == _ID,
+            or_(
+                JoinSuggestion.state == "joined",
+                (JoinSuggestion.state == "offered") & _other.status.not_in(("spam", JOINED)),
+            ),
+        )
         for this, other in (
             (JoinSuggestion.conversation_id, JoinSuggestion.other_id),
             (JoinSuggestion.other_id, JoinSuggestion.conversation_id),

@@ -122,7 +122,7 @@ class Quotation:
 
 
 class StaleDraft(Conflict):
-    """Another device or tab saved meanwhile. `newer` is what stands on the server; what was refused is in the request."""
+    """Another device or tab saved meanwhile. `newer` stands on the server; what was refused is in the request."""
 
     def __init__(self, newer: DraftView) -> None:
         super().__init__(N_("This draft was changed on another device. Both versions are shown; choose one."))
@@ -231,7 +231,7 @@ def add_file(
     inline: bool = False,
     now: datetime,
 ) -> DraftFileView:
-    """Attaches a file, or with `inline` a picture for the text. Raises UserError when all files together get too large."""
+    """Attaches a file, or with `inline` a picture for the text. Raises UserError when all together get too large."""
     draft = _mine(session, who, draft_id)
     most = settings().max_upload_bytes
     total = sum(file.size for file in draft.files) + len(data)

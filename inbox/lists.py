@@ -1,7 +1,7 @@
 """The list of conversations: boxes, filters, and pages that stay fast at a million conversations.
 
-A page walks an index: for each mailbox the next few rows of (mailbox, status[, owner]) in order, then the best of those.
-Nothing is counted and nothing skipped; counts come from the kept counters (`folder_count`).
+A page walks an index: for each mailbox the next few rows of (mailbox, status[, owner]) in order, then the best of
+those. Nothing is counted and nothing skipped; counts come from the kept counters (`folder_count`).
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from inbox.models import (
     Tag,
     User,
 )
+from inbox.models.conversations import JOINED
 from inbox.people import Viewer
 
 BOXES = ("unassigned", "mine", "open", "waiting", "snoozed", "closed", "spam")
@@ -91,7 +92,8 @@ def counts_by_mailbox(session: Session, who: Viewer) -> dict[int, dict[str, int]
     boxes = {mailbox_id: dict.fromkeys(BOXES, 0) for mailbox_id in who.mailbox_ids}
     for mailbox_id, status, owner_id, count in session.execute(_COUNTS, {"mailboxes": who.mailbox_ids, "me": who.id}):
         of_one = boxes[mailbox_id]
-        of_one[status] += count
+        if status in of_one:  # those emptied by a join stand in no box
+            of_one[status] += count
         if status == "open" and owner_id == 0:
             of_one["unassigned"] += count
         if status == "open" and owner_id == who.id:
@@ -421,7 +423,7 @@ _ROWS = (
     .outerjoin(ReadMark, (ReadMark.conversation_id == Conversation.id) & (ReadMark.user_id == bindparam("me")))
     .outerjoin(Claim, (Claim.conversation_id == Conversation.id) & (Claim.until > _NOW))
     .outerjoin(_writer, _writer.id == Claim.user_id)
-    .where(Conversation.id.in_(_IDS), Conversation.mailbox_id.in_(_MAILBOXES))
+    .where(Conversation.id.in_(_IDS), Conversation.mailbox_id.in_(_MAILBOXES), Conversation.status != JOINED)
 )
 _TAGS = (
     select(ConversationTag.conversation_id, Tag.id, Tag.name, Tag.colour)

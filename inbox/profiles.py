@@ -1,4 +1,4 @@
-"""A correspondent as the team sees one: addresses, conversations, since when. Only from mailboxes that the viewer may see."""
+"""A correspondent as the team sees one: addresses, conversations, since when. Only from mailboxes the viewer sees."""
 
 from __future__ import annotations
 

@@ -104,7 +104,7 @@ ACTIONS: dict[str, Callable[..., Any]] = {
 
 
 def many(session: Session, who: Viewer, ids: Sequence[int], action: str, *, now: datetime, **about: Any) -> int:
-    """One of ACTIONS on each of those that `who` may see; how many. Its arguments go by name (`owner_id`, `until`, `name`)."""
+    """One of ACTIONS on each of those that `who` may see; how many. Its arguments go by name (`owner_id`, `until`)."""
     if action not in ACTIONS:
         raise NotFound
     if len(ids) > MOST_AT_ONCE:

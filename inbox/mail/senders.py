@@ -12,8 +12,8 @@ LOOK_ALIKE = ("LATIN", "CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE")
 
 
 def oddities(name: str, address: str, reply_to: Iterable[str] = ()) -> tuple[str, ...]:
-    """Codes: other_address (the name shows an address that is not the sender's), mixed_scripts (letters that look alike),
-    turned (characters that reorder what is read), other_reply (answers would go to another domain).
+    """Codes: other_address (the name shows an address that is not the sender's), mixed_scripts (letters that look
+    alike), turned (characters that reorder what is read), other_reply (answers would go to another domain).
     """
     found = []
     shown = {one.lower() for one in ADDRESS.findall(unicodedata.normalize("NFKC", name))}

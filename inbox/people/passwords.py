@@ -1,9 +1,10 @@
-"""Passwords: argon2id, and a policy that stops the guessable ones without rules of composition (NIST SP 800-63B §5.1.1)."""
+"""Passwords: argon2id, and a policy that stops the guessable ones without rules of composition (NIST SP 800-63B)."""
 
 from __future__ import annotations
 
 import threading
 import unicodedata
+from itertools import pairwise
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
@@ -109,5 +110,5 @@ def _plain(password: str) -> str:
 
 
 def _counts_up(folded: str) -> bool:
-    steps = {ord(after) - ord(before) for before, after in zip(folded, folded[1:], strict=False)}
+    steps = {ord(after) - ord(before) for before, after in pairwise(folded)}
     return steps in ({1}, {-1}, {0})

@@ -1,8 +1,8 @@
 """Signing in, and slowing down those who guess.
 
-Five wrong tries from one network address at one account, then a wait that doubles with each further wrong try. The count
-belongs to (account, network address), so nobody can lock the owner out from elsewhere. Guessing at one account from many
-addresses leaves each of them two tries; guessing at many accounts from one address slows that address.
+Five wrong tries from one network address at one account, then a wait that doubles with each further wrong try. The
+count belongs to (account, network address), so nobody can lock the owner out from elsewhere. Guessing at one account
+from many addresses leaves each of them two tries; guessing at many accounts from one address slows that address.
 """
 
 from __future__ import annotations

@@ -49,7 +49,7 @@ def team(session: Session, who: Viewer) -> tuple[Member, ...]:
 
 
 def colleagues(session: Session, who: Viewer, *, mailbox_id: int | None = None) -> tuple[tuple[int, str], ...]:
-    """(id, name) of those who can be given a conversation of `mailbox_id`, or of any mailbox that `who` sees; by name."""
+    """(id, name) of those who can be given a conversation of `mailbox_id`, or of all that `who` sees; by name."""
     boxes = who.mailbox_ids if mailbox_id is None else (mailbox_id,) if who.may_see(mailbox_id) else ()
     with_access = select(MailboxAccess.user_id).where(MailboxAccess.mailbox_id.in_(boxes))
     wanted = (

@@ -9,13 +9,14 @@ from sqlalchemy.orm import Session
 
 from inbox.errors import N_, Forbidden, NotFound
 from inbox.models import Conversation, Mailbox, MailboxAccess, User
+from inbox.models.conversations import JOINED
 
 RANK = {"agent": 0, "manager": 1, "admin": 2}
 
 
 @dataclass(frozen=True)
 class Viewer:
-    """A signed-in person of the team. `mailbox_ids` are all mailboxes for admins; nobody sees anything outside of them."""
+    """A signed-in person of the team. `mailbox_ids` are all mailboxes for admins; nobody sees beyond them."""
 
     id: int
     name: str
@@ -79,7 +80,7 @@ def conversation(session: Session, who: Viewer, conversation_id: int, *, lock: b
     if lock:
         wanted = wanted.with_for_update().execution_options(populate_existing=True)
     found = session.scalar(wanted)
-    if found is None or not who.may_see(found.mailbox_id):
+    if found is None or found.status == JOINED or not who.may_see(found.mailbox_id):
         raise NotFound
     return found
 
