@@ -136,7 +136,7 @@ def _check_socket_paths(settings: Settings) -> None:
     longest = str(settings.data / "supervisor.sock")
     if len(os.fsencode(longest)) > LONGEST_SOCKET_PATH:
         raise CannotStart(
-            "The path %(path)s is too long for a socket (%(most)d bytes at most). Choose another: DATA_DIR=/path make run",
+            "The path %(path)s is too long for a socket (%(most)d bytes at most): use DATA_DIR=/path make run",
             path=longest,
             most=LONGEST_SOCKET_PATH,
         )
