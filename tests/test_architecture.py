@@ -38,5 +38,5 @@ def test_what_a_person_does_stands_between_the_processes_and_the_verbs() -> None
 
 
 def _height(module: str) -> int:
-    part = (module.split(".") + [""])[1]
+    part = [*module.split("."), ""][1]
     return 0 if part in BELOW or not part else 2 if part in ABOVE else 1
