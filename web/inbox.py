@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode as url_encode
@@ -46,9 +47,18 @@ class Wanted:
 
     @classmethod
     def read(cls, box: str) -> Wanted:
-        given = request.args
-        order = "waiting" if given.get("order") == "waiting" else "newest"
-        return cls(box, given.get("mailbox", type=int), given.get("tag", type=int), given.get("owner", type=int), order)
+        return cls.of(box, request.args)
+
+    @classmethod
+    def of(cls, box: str, given: Mapping[str, Any]) -> Wanted:
+        """From parts of an address that came with another page."""
+        mailbox_id, tag_id, owner_id = (_number(given.get(name)) for name in ("mailbox", "tag", "owner"))
+        return cls(box, mailbox_id, tag_id, owner_id, "waiting" if given.get("order") == "waiting" else "newest")
+
+
+def _number(given: Any) -> int | None:
+    text = str(given or "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
 
 
 @pages.get("/")
