@@ -64,7 +64,7 @@ def _write(locale: str, catalog: Catalog) -> None:
         # no line numbers and no date: a change shows what was translated, nothing else
         write_po(target, catalog, width=110, sort_output=True, no_location=True, omit_header=False)
     text = path.read_text("utf-8")
-    kept = [line for line in text.splitlines() if not line.startswithDATES)]
+    kept = [line for line in text.splitlines() if not line.startswith(DATES)]
     path.write_text("\n".join(kept) + "\n", "utf-8")
 
 

@@ -45,7 +45,8 @@ def locale() -> str:
     chosen = who.locale if who is not None else session.get("locale", "")
     if chosen in LOCALES:
         return chosen
-    return request.accept_languages.best_match(LOCALES, default="en") or "en"
+    asked = (tag.partition("-")[0].lower() for tag in request.accept_languages.values())
+    return next((language for language in asked if language in LOCALES), "en")
 
 
 def zone() -> ZoneInfo:

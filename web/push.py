@@ -137,14 +137,15 @@ class Fan:
         self._lock = threading.Lock()
         self._bell = threading.Event()
         self._threads: list[threading.Thread] = []
-        self._stopping = False
+        self._stopping = threading.Event()
 
     def open(self, who: people.Viewer, *, key: str, since: int | None) -> Screen:
+        """A screen that is told everything from now on; what came between its page and now it fetches by `missed`."""
         screen = Screen(who, key, since)
         with self._lock:
-            self._screens.add(screen)
             if not self._threads:
                 self._start()
+            self._screens.add(screen)
         return screen
 
     def close(self, screen: Screen) -> None:
@@ -153,19 +154,21 @@ class Fan:
 
     def stop(self) -> None:
         """Ends all streams and both threads; for tests and orderly ends."""
-        self._stopping = True
+        self._stopping.set()
         self._bell.set()
         for screen in self._all():
             screen.end()
-        for thread in self._threads:
-            thread.join(POLL_SECONDS + 6)
+        for thread in self._threads[1:]:  # the listener ends by itself when its wait is over
+            thread.join(10)
 
     def __len__(self) -> int:
         return len(self._screens)
 
     def _start(self) -> None:
-        for run in (self._listen, self._look_again_and_again):
-            thread = threading.Thread(target=run, name=f"push{run.__name__}", daemon=True)
+        reader = _Reader()
+        reader.read()  # before the first screen looks for what it missed, or something could fall in between
+        for run, given in ((self._listen, ()), (self._look_again_and_again, (reader,))):
+            thread = threading.Thread(target=run, args=given, name=f"push{run.__name__}", daemon=True)
             self._threads.append(thread)
             thread.start()
 
@@ -174,10 +177,10 @@ class Fan:
             return list(self._screens)
 
     def _listen(self) -> None:
-        while not self._stopping:
+        while not self._stopping.is_set():
             try:
                 for about in ring.listen(POLL_SECONDS):
-                    if self._stopping:
+                    if self._stopping.is_set():
                         return
                     if about and "ended" in about:
                         self._end(about["ended"])
@@ -185,26 +188,25 @@ class Fan:
                         self._bell.set()
             except ring.Dead as error:
                 log.info("push_without_redis", error=str(error)[:200])
-                time.sleep(POLL_SECONDS)
+                self._stopping.wait(POLL_SECONDS)
 
     def _end(self, key: str) -> None:
         for screen in self._all():
             if screen.key == key:
                 screen.end()
 
-    def _look_again_and_again(self) -> None:
-        reader = _Reader()
-        while not self._stopping:
+    def _look_again_and_again(self, reader: _Reader) -> None:
+        while not self._stopping.is_set():
             try:
                 for one in reader.read():
                     for screen in self._all():
                         screen.tell(one)
-            except Exception as error:  # the edge of a thread that must outlive a database that is away
+            except Exception as error:  # noqa: BLE001  the edge of a thread that must outlive a database that is away
                 log.warning("push_cannot_read", error=str(error)[:300])
-                time.sleep(POLL_SECONDS)
+                self._stopping.wait(POLL_SECONDS)
             self._bell.wait(POLL_SECONDS)
             self._bell.clear()
-            time.sleep(BREATH_SECONDS)
+            self._stopping.wait(BREATH_SECONDS)
 
 
 class _Reader:

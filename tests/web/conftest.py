@@ -1,0 +1,143 @@
+"""The web house with its cast: agent Aoi and manager Mei of Support, agent Ben of Sales only, admin Rin."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import Engine
+from werkzeug.serving import make_server
+from werkzeug.test import TestResponse
+
+from inbox import db
+from inbox.models import Conversation, Mailbox, User
+from inbox.people import passwords
+from tests.inbox.cast import HOUR, MINUTE, a_conversation, a_mailbox, a_message, a_person, a_user
+from web import create_app
+
+PASSWORD = "a good long sentence"
+
+
+@dataclass
+class World:
+    """What stands in the database, by ids."""
+
+    support: int
+    sales: int
+    users: dict[str, int]  # by role in the stories: agent, outsider, manager, admin, deactivated
+    mine: int  # a conversation in Support, owned by the agent
+    free: int  # one in Support without an owner
+    theirs: int  # one in Sales
+    more: dict[str, Any] = field(default_factory=dict)
+
+
+@pytest.fixture
+def world(engine: Engine) -> World:
+    with db.transaction() as session:
+        support, sales = a_mailbox(session, "Support"), a_mailbox(session, "Sales")
+        hashed = passwords.hashed(PASSWORD)
+        people = {
+            "agent": a_user(session, "Aoi", support, password_hash=hashed, locale="en"),
+            "outsider": a_user(session, "Ben", sales, password_hash=hashed, locale="en"),
+            "manager": a_user(session, "Mei", support, role="manager", password_hash=hashed, locale="en"),
+            "admin": a_user(session, "Rin", role="admin", password_hash=hashed, locale="en"),
+            "deactivated": a_user(session, "Gone", support, password_hash=hashed, active=False),
+        }
+        person, now = a_person(session), datetime.now(UTC)
+        stories = {}
+        for name, mailbox, subject, owner, at in (
+            ("mine", support, "Broken lamp", people["agent"], now - HOUR),
+            ("free", support, "届きません", None, now - 30 * MINUTE),
+            ("theirs", sales, "A quote for 40 units", None, now - 20 * MINUTE),
+        ):
+            story = a_conversation(session, mailbox, subject, person=person, owner=owner, at=at)
+            story.people = "山田 太郎"
+            a_message(session, story, f"Words about {subject}", at=at)
+            stories[name] = story.id
+        return World(support.id, sales.id, {role: user.id for role, user in people.items()}, **stories)
+
+
+@pytest.fixture
+def app(engine: Engine) -> Iterator[Flask]:
+    made = create_app()
+    yield made
+    made.extensions["push"].stop()
+
+
+class Visitor:
+    """A browser without a screen: keeps its cookies, sends the CSRF token with every post."""
+
+    def __init__(self, app: Flask) -> None:
+        self.client = app.test_client()
+        self.token = ""
+
+    def get(self, path: str, **more: Any) -> TestResponse:
+        response = self.client.get(path, **more)
+        found = re.search(r'name="csrf_token" value="([^"]+)"', response.text) if response.mimetype == "text/html" else None
+        self.token = found[1] if found else self.token
+        return response
+
+    def post(self, path: str, data: dict[str, Any] | None = None, **more: Any) -> TestResponse:
+        if not self.token:
+            self.get("/password-reset")
+        headers = {"X-CSRFToken": self.token, **more.pop("headers", {})}
+        return self.client.post(path, data=data or {}, headers=headers, **more)
+
+
+@pytest.fixture
+def visitor(app: Flask, world: World) -> Visitor:
+    """Somebody who is not signed in."""
+    return Visitor(app)
+
+
+@pytest.fixture
+def signed_in(app: Flask, world: World) -> Callable[[str], Visitor]:
+    """`signed_in("agent")`: a browser in which that person is signed in; no password is asked, which takes time."""
+
+    def sign_in(role: str, *, epoch: int = 0) -> Visitor:
+        found = Visitor(app)
+        with found.client.session_transaction() as session:
+            session.update(user=world.users[role], epoch=epoch, at=int(datetime.now(UTC).timestamp()), key=f"browser of {role}")
+        return found
+
+    return sign_in
+
+
+@pytest.fixture
+def agent(signed_in: Callable[[str], Visitor]) -> Visitor:
+    return signed_in("agent")
+
+
+@pytest.fixture
+def served(app: Flask, world: World) -> Iterator[str]:
+    """The address of a real server with this app, for Chromium."""
+    server = make_server("127.0.0.1", 0, app, threaded=True)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    app.extensions["push"].stop()
+    server.shutdown()
+    thread.join(5)
+    server.server_close()
+
+
+def conversation(conversation_id: int) -> Conversation:
+    with db.reading() as session:
+        return session.get_one(Conversation, conversation_id)
+
+
+def user(user_id: int) -> User:
+    with db.reading() as session:
+        return session.get_one(User, user_id)
+
+
+def mailbox(mailbox_id: int) -> Mailbox:
+    with db.reading() as session:
+        return session.get_one(Mailbox, mailbox_id)
