@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import and_, bindparam, func, or_, select
 from sqlalchemy.orm import Session
 
-from inbox import lists
+from inbox import lists, outbox
 from inbox.models import Draft, Event, Folder, Mailbox, Outgoing, RawMail
 from inbox.people import Viewer
 
@@ -28,6 +28,9 @@ class SideMailbox:
     open: int
     importing: bool
     is_demo: bool
+    sending_paused: bool
+    error_code: str  # wire.problems.CODES, of reading; "" while that works
+    smtp_error_code: str
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,7 @@ class Sidebar:
     quarantined: int
     drafts: int
     newest: int
+    paused_by: str | None  # why nothing leaves at all (outbox.paused_by)
 
 
 def show(session: Session, who: Viewer, *, now: datetime) -> Sidebar:
@@ -59,6 +63,9 @@ def show(session: Session, who: Viewer, *, now: datetime) -> Sidebar:
                 open=of_mailboxes.get(row.id, {}).get("open", 0),
                 importing=bool(row.importing),
                 is_demo=row.is_demo,
+                sending_paused=row.sending_paused,
+                error_code=row.error_code,
+                smtp_error_code=row.smtp_error_code,
             )
             for row in session.execute(_MAILBOXES, given)
         ),
@@ -67,6 +74,7 @@ def show(session: Session, who: Viewer, *, now: datetime) -> Sidebar:
         quarantined=session.scalar(_QUARANTINED, given) or 0,
         drafts=session.scalar(_DRAFTS, {"me": who.id}) or 0,
         newest=newest,
+        paused_by=outbox.paused_by(session),
     )
 
 
@@ -96,6 +104,7 @@ _MAILBOXES = (
         Mailbox.is_demo,
         Mailbox.failing_since,
         Mailbox.last_ok_at,
+        Mailbox.error_code,
         Mailbox.smtp_error_code,
         Mailbox.sending_paused,
         _IMPORTING.exists().label("importing"),
