@@ -18,13 +18,12 @@ from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 import structlog
-from cryptography.fernet import Fernet, InvalidToken
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from inbox import db, outbox
 from inbox.blobs import MissingBlob, blobs
-from inbox.config import settings
+from inbox.mailboxes.secrets import open_secret
 from inbox.models import Mailbox
 from inbox.outbox import Claimed, Done
 from inbox.wire import ring, smtp
@@ -339,16 +338,9 @@ def server_of(mailbox: Mailbox) -> smtp.Server:
         port=mailbox.smtp_port,
         security=mailbox.smtp_security,
         user=mailbox.smtp_user,
-        password=_opened(mailbox.smtp_secret) if mailbox.smtp_user else "",
+        password=open_secret(mailbox.smtp_secret) if mailbox.smtp_user else "",
         helo=mailbox.address.rpartition("@")[2],
     )
-
-
-def _opened(secret: str) -> str:
-    try:
-        return Fernet(settings().fernet_key()).decrypt(secret.encode()).decode()
-    except InvalidToken as error:
-        raise WireProblem(Problem("secret")) from error
 
 
 def _persisting(step: Callable[[], T], patience: float) -> T:

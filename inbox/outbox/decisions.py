@@ -226,7 +226,8 @@ def _restore(session: Session, outgoing: Outgoing, conversation: Conversation, f
     conversation.trouble = before.get("trouble", "")
     if nothing_since and before.get("status"):
         until = before.get("snoozed_until")
-        conversations.place(session, conversation, status=before["status"])
+        owner = before["owner_id"] if conversation.owner_id == outgoing.created_by_id else conversation.owner_id
+        conversations.place(session, conversation, status=before["status"], owner_id=owner)
         conversation.snoozed_until = datetime.fromisoformat(until) if until else None
 
 

@@ -1,0 +1,333 @@
+"""Answers, forwarded and new mails: sent once, or refused with the words kept; and taken back while there is time.
+
+A second answer is stopped three times: by the claim ("a colleague is writing"), by the version of the conversation that
+the author saw, and by the dedupe key of the draft.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from inbox import conversations, customers, drafts, letters, outbox, people, presence, reading, search
+from inbox.blobs import blobs
+from inbox.config import settings
+from inbox.db import insert_into
+from inbox.drafts import DraftView
+from inbox.errors import N_, Conflict, NotFound, StaleReply, UserError
+from inbox.mail import threads
+from inbox.mail.compose import Composed
+from inbox.mail.understand import snippet_of, understand
+from inbox.models import Attachment, Conversation, Draft, Mailbox, Message, Outgoing, ThreadKey
+from inbox.people import Viewer
+from inbox.wire import ring
+from routing.claims import ReplyFacts, may_reply
+
+HOLD = timedelta(seconds=3)  # beyond the undo time that is shown, so that the last click still counts
+AFTER_REPLY = "waiting"  # where a conversation goes when nothing else was asked for
+NEXT = ("open", "waiting", "closed")
+PEOPLE_CHARACTERS = 200  # of the names in a list's row
+
+STALE = N_("Something was added to this conversation while you wrote. Your words are kept.")
+CLAIMED = N_("%(name)s is writing an answer just now. Your words are kept.")
+TOO_LATE = N_("Too late to undo: the mail is already on its way.")
+
+
+@dataclass(frozen=True)
+class SendResult:
+    """A mail stands in the queue; until `undo_until` its author is shown a way back."""
+
+    outgoing_id: int
+    undo_until: datetime
+    conversation_id: int
+
+
+def send(
+    session: Session, who: Viewer, draft_id: int, *, seen_version: int, next_status: str | None, now: datetime
+) -> SendResult:
+    """Sends the draft as it stands on the server. Asked twice, it is sent once and both get the same result.
+
+    `next_status` is where the conversation goes; None: waiting after an answer, unchanged after a forward. Raises StaleReply
+    when the conversation went on after `seen_version` or a colleague is writing, UserError for what cannot be sent.
+    """
+    if next_status is not None and next_status not in NEXT:
+        raise UserError(N_("Unknown status."), field="next_status")
+    draft = _draft(session, who, draft_id)
+    if draft.state != "open":
+        return _sent_before(session, draft)
+    mailbox = people.mailbox(session, who, draft.mailbox_id)
+    letters.check(drafts.view(session, draft), mailbox)
+    conversation = None
+    if draft.conversation_id is not None:
+        conversation = _gate(session, who, draft, seen_version=seen_version, now=now)
+        if conversation is None:
+            return _sent_before(session, draft)
+    session.refresh(draft, with_for_update={"of": Draft})
+    if draft.state != "open":
+        return _sent_before(session, draft)
+    view = drafts.view(session, draft)
+    letters.check(view, mailbox)
+    started = conversation is None
+    if conversation is None:
+        conversation = _start(session, who, view, now=now)
+    before = _before(conversation, view, next_status, started=started)
+    composed = letters.write(session, who, view, mailbox, conversation_id=conversation.id, now=now)
+    message = _file(session, who, view, conversation, composed, now=now)
+    outgoing_id, undo_until = _queue(session, who, view, mailbox, message, composed, before, now=now)
+    _move_on(session, who, view, conversation, message, before, now=now)
+    draft.state, draft.updated_at, draft.refused_at = "sent", now, None
+    draft.conversation_id = conversation.id
+    presence.release(session, who, conversation.id)
+    session.flush()
+    return SendResult(outgoing_id, undo_until, conversation.id)
+
+
+def undo(session: Session, who: Viewer, outgoing_id: int, *, now: datetime) -> int:
+    """Takes a mail back that has not left: its draft is open again, the conversation as before. The draft's id.
+
+    Raises Conflict when it is too late.
+    """
+    outgoing = session.get(Outgoing, outgoing_id)
+    if outgoing is None or not who.may_see(outgoing.mailbox_id) or outgoing.draft_id is None:
+        raise NotFound
+    if outgoing.created_by_id != who.id and not who.is_manager:
+        raise NotFound
+    if outgoing.state not in ("queued", "held", "sending"):
+        raise Conflict(TOO_LATE)
+    draft_id = outbox.take_back(session, outgoing, "undone", actor_id=who.id, now=now)
+    assert draft_id is not None
+    return draft_id
+
+
+def keep_refused(session: Session, who: Viewer, draft_id: int, *, now: datetime) -> None:
+    """Notes that this draft's sending was stopped; in a transaction of its own, because the refused one is rolled back."""
+    draft = _draft(session, who, draft_id)
+    if draft.state != "open":
+        return
+    draft.refused_at = now
+    if draft.conversation_id is not None:
+        conversation = session.get_one(Conversation, draft.conversation_id)
+        conversations.record(session, conversation, "refused", now=now, actor_id=who.id, draft_id=draft.id)
+
+
+# -- may it leave?
+
+
+def _draft(session: Session, who: Viewer, draft_id: int) -> Draft:
+    draft = session.get(Draft, draft_id)
+    if draft is None or draft.author_id != who.id or not who.may_see(draft.mailbox_id):
+        raise NotFound
+    return draft
+
+
+def _sent_before(session: Session, draft: Draft) -> SendResult:
+    """The result that the first of two clicks got."""
+    wanted = select(Outgoing).where(Outgoing.draft_id == draft.id, Outgoing.state != "cancelled")
+    first = session.scalar(wanted.order_by(Outgoing.id.desc()).limit(1))
+    if draft.state != "sent" or first is None or first.conversation_id is None:
+        raise Conflict(N_("This draft was sent or discarded already."))
+    return SendResult(first.id, first.due_at - HOLD, first.conversation_id)
+
+
+def _gate(session: Session, who: Viewer, draft: Draft, *, seen_version: int, now: datetime) -> Conversation | None:
+    """The conversation, its version raised and locked for us; None when the draft was sent meanwhile. Raises StaleReply."""
+    assert draft.conversation_id is not None
+    claim = conversations.claim_of(session, draft.conversation_id, now=now)
+    version = session.scalar(select(Conversation.version).where(Conversation.id == draft.conversation_id)) or 0
+    writing = claim.user_id if claim is not None and draft.kind != "forward" else None
+    facts = ReplyFacts(author_id=who.id, seen=seen_version, version=version, claimed_by=writing)
+    decided = may_reply(facts)
+    raised = decided.may and conversations.raise_version(session, draft.conversation_id, seen_version)
+    if not raised:
+        session.refresh(draft)
+        if draft.state == "sent":  # the other click of a double click was faster
+            return None
+        if decided.reason == "claimed" and claim is not None:
+            name = claim.user.name
+            raise StaleReply(CLAIMED, draft_id=draft.id, seen=seen_version, now_at=version, name=name)
+        raise StaleReply(STALE, draft_id=draft.id, seen=seen_version, now_at=version)
+    wanted = select(Conversation).where(Conversation.id == draft.conversation_id)
+    return session.scalars(wanted.execution_options(populate_existing=True)).one()
+
+
+# -- what is written
+
+
+def _start(session: Session, who: Viewer, view: DraftView, *, now: datetime) -> Conversation:
+    """The conversation that a new mail begins."""
+    name, address = (view.to or view.cc or view.bcc)[0]
+    conversation = conversations.start(
+        session,
+        view.mailbox_id,
+        now=now,
+        subject=view.subject,
+        person_id=customers.person_for(session, address, name, now),
+        at=now,
+        status="open",
+        owner_id=who.id,
+    )
+    conversation.version, conversation.opened_at = 1, now
+    names = [name or address for name, address in (*view.to, *view.cc)]
+    conversation.people = ", ".join(one.replace(",", " ") for one in names)[:PEOPLE_CHARACTERS]
+    return conversation
+
+
+def _before(conversation: Conversation, view: DraftView, next_status: str | None, *, started: bool) -> dict[str, Any]:
+    """What undo and failure give back, and what counts once the mail did arrive."""
+    answers = view.kind in ("reply", "reply_all")
+    if next_status is None and (answers or started):
+        next_status = AFTER_REPLY
+    if conversation.status == "spam" and next_status != "open":
+        next_status = None
+    return {
+        "status": conversation.status,
+        "owner_id": conversation.owner_id,
+        "waiting_since": _iso(conversation.waiting_since),
+        "snoozed_until": _iso(conversation.snoozed_until),
+        "trouble": conversation.trouble,
+        "after_version": conversation.version,
+        "next_status": next_status,
+        "answers": answers,
+        "started": started,
+    }
+
+
+def _file(
+    session: Session, who: Viewer, view: DraftView, conversation: Conversation, composed: Composed, *, now: datetime
+) -> Message:
+    """The mail as a message of the conversation, read from its own bytes like any other."""
+    read = reading.of(understand(composed.raw), secret=settings().secret("message ids"))
+    words = drafts.words(view).strip()
+    sender = read.from_[0]
+    message = Message(
+        conversation_id=conversation.id,
+        direction="out",
+        kind=view.kind if view.kind in ("forward", "new") else "reply",
+        author_id=who.id,
+        from_name=sender[0],
+        from_address=sender[1],
+        to=list(read.to),
+        cc=list(read.cc),
+        bcc=[list(pair) for pair in view.bcc],
+        subject=read.subject,
+        mail_id=composed.message_id,
+        key=threads.key(composed.message_id),
+        references=list(read.references),
+        thread_index=read.thread_index,
+        at=now,
+        dated=now,
+        created_at=now,
+        text=read.text,
+        new_text=words,
+        snippet=snippet_of(words) or read.snippet,
+        has_html=read.has_html,
+        raw_sha256=blobs().put(composed.raw),
+        size=len(composed.raw),
+        answers_id=view.answers_id,
+        attachments=[
+            Attachment(
+                position=position,
+                path=file.path,
+                name=file.name,
+                content_type=file.content_type,
+                size=file.size,
+                sha256=file.sha256,
+                content_id=file.content_id,
+                inline=file.inline,
+            )
+            for position, file in enumerate(read.files)
+        ],
+    )
+    session.add(message)
+    session.flush()
+    session.execute(
+        insert_into(session, ThreadKey)
+        .values(mailbox_id=view.mailbox_id, key=message.key, conversation_id=conversation.id)
+        .on_conflict_do_nothing()
+    )
+    conversations.add_message(session, conversation, message, now=now)
+    conversation.attachment_count += sum(1 for file in message.attachments if not file.inline)
+    session.flush()
+    search.index(session, message)
+    return message
+
+
+def _queue(
+    session: Session,
+    who: Viewer,
+    view: DraftView,
+    mailbox: Mailbox,
+    message: Message,
+    composed: Composed,
+    before: dict[str, Any],
+    *,
+    now: datetime,
+) -> tuple[int, datetime]:
+    earlier = session.scalar(select(func.count()).where(Outgoing.draft_id == view.id)) or 0
+    undo_until = now + timedelta(seconds=who.undo_seconds)
+    due_at = undo_until + HOLD if who.undo_seconds else now
+    outgoing_id = outbox.put(
+        session,
+        kind="reply",
+        dedupe_key=f"reply:{view.id}:{earlier}",
+        mailbox_id=mailbox.id,
+        conversation_id=message.conversation_id,
+        message_id=message.id,
+        draft_id=view.id,
+        created_by_id=who.id,
+        envelope_from=view.from_address,
+        recipients=composed.recipients,
+        subject=message.subject,
+        mail_id=composed.message_id,
+        key=message.key,
+        raw_sha256=message.raw_sha256,
+        size=message.size,
+        due_at=due_at,
+        before=before,
+        now=now,
+    )
+    if outgoing_id is None:
+        raise Conflict(N_("This draft was sent or discarded already."))
+    if not who.undo_seconds:
+        ring.job(session, "send", queue="send")
+    return outgoing_id, undo_until
+
+
+def _move_on(
+    session: Session,
+    who: Viewer,
+    view: DraftView,
+    conversation: Conversation,
+    message: Message,
+    before: dict[str, Any],
+    *,
+    now: datetime,
+) -> None:
+    """The history event, and where the conversation stands now."""
+    kind = "started" if before["started"] else "forwarded" if view.kind == "forward" else "replied"
+    status = before["next_status"]
+    told = {"before": before["status"], "after": status or before["status"]}
+    conversations.record(session, conversation, kind, now=now, actor_id=who.id, message=message, **told)
+    if before["answers"]:
+        conversations.answered(session, conversation, status=status)
+    elif status is not None:
+        conversations.place(session, conversation, status=status)
+    if status == "closed":
+        conversation.closed_at = now
+    if conversation.owner_id is None:
+        conversations.assign(session, conversation, who.id, now=now, actor_id=who.id)
+
+
+def _iso(moment: datetime | None) -> str | None:
+    return moment.isoformat() if moment is not None else None
+
+
+def _unindex(session: Session, message: Message, mailbox_id: int) -> None:
+    search.unindex(session, message, mailbox_id=mailbox_id)
+
+
+outbox.when_taken_back.append(_unindex)
