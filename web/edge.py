@@ -67,12 +67,15 @@ def form_again(template: str, error: UserError, **context: Any) -> Answer:
     return render_template(template, errors={error.field: words(error)}, **context), error.status
 
 
-def tell(sentence: str, *, kind: str = "done", undo: str = "", fields: dict[str, Any] | None = None) -> None:
+def tell(
+    sentence: str, *, kind: str = "done", undo: str = "", fields: dict[str, Any] | None = None, until: datetime | None = None
+) -> None:
     """A short message on the next page, read out to screen readers; `undo` is an address that takes it back by POST.
 
-    `kind`: done, info or problem.
+    `kind`: done, info or problem. `until`: so long the undo works; the message counts down to it.
     """
-    flash({"text": sentence, "undo": undo, "fields": fields or {}}, kind)  # type: ignore[arg-type]
+    ends = until.isoformat() if until else ""
+    flash({"text": sentence, "undo": undo, "fields": fields or {}, "until": ends}, kind)  # type: ignore[arg-type]
 
 
 def end_transaction() -> None:

@@ -98,7 +98,25 @@
 
   // -- small behaviour that attributes ask for
 
-  for (const box of document.querySelectorAll(".toasts [data-told]")) fade(box);
+  for (const box of document.querySelectorAll(".toasts [data-told]")) {
+    const until = box.dataset.toldUntil;
+    fade(box, until ? Math.max(1, (Date.parse(until) - Date.now()) / 1000) : 10);
+  }
+
+  // "8 s": counts down to `data-until` and then says so
+  function countDown() {
+    for (const place of document.querySelectorAll("[data-until]")) {
+      const left = Math.ceil((Date.parse(place.dataset.until) - Date.now()) / 1000);
+      const text = left > 0 ? place.dataset.words.replace("{}", left) : "";
+      if (place.textContent !== text) place.textContent = text;
+      if (left <= 0) {
+        place.removeAttribute("data-until");
+        document.dispatchEvent(new CustomEvent("madoguchi:over", { detail: place }));
+      }
+    }
+  }
+  countDown();
+  setInterval(countDown, 250);
   document.addEventListener("click", (event) => {
     const on = (selector) => event.target.closest?.(selector);
     on("[data-dismiss]")?.closest("[data-told]")?.remove();
