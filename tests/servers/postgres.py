@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import psycopg
 from psycopg import sql
@@ -28,11 +29,11 @@ class Postgres:
             raise NotHere("PostgreSQL (Debian package postgresql)")
         self._bin = found[-1].parent
         self.dir = Path(tempfile.mkdtemp(prefix="pg-"))
-        self._as: list[str] = []
+        self._as: dict[str, Any] = {}  # the server refuses to run as root
         if os.geteuid() == 0:
             account = pwd.getpwnam("postgres")
             os.chown(self.dir, account.pw_uid, account.pw_gid)
-            self._as = ["runuser", "-u", "postgres", "--"]
+            self._as = {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
         self._run("initdb", "-D", "d", "-A", "trust", "-U", "postgres", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync")
         self.start()
 
@@ -62,7 +63,8 @@ class Postgres:
 
     def _run(self, program: str, *arguments: str) -> None:
         done = subprocess.run(
-            [*self._as, str(self._bin / program), *arguments],
+            [str(self._bin / program), *arguments],
+            **self._as,
             cwd=self.dir,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE if program == "initdb" else subprocess.DEVNULL,  # the server would keep a pipe open
