@@ -50,6 +50,7 @@ def take_back(session: Session, outgoing: Outgoing, event: str, *, actor_id: int
         nothing_since = conversation.version == outgoing.before.get("after_version")
         conversation.version += 1
         draft.seen_version = conversation.version if nothing_since else outgoing.before.get("after_version", 0)
+    session.flush()
     return draft.id
 
 
