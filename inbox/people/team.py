@@ -50,7 +50,9 @@ def team(session: Session, who: Viewer) -> tuple[Member, ...]:
 
 def colleagues(session: Session, who: Viewer, *, mailbox_id: int | None = None) -> tuple[tuple[int, str], ...]:
     """(id, name) of those who can be given a conversation of `mailbox_id`, or of all that `who` sees; by name."""
-    boxes = who.mailbox_ids if mailbox_id is None else (mailbox_id,) if who.may_see(mailbox_id) else ()
+    if mailbox_id is not None and not who.may_see(mailbox_id):
+        return ()
+    boxes = who.mailbox_ids if mailbox_id is None else (mailbox_id,)
     with_access = select(MailboxAccess.user_id).where(MailboxAccess.mailbox_id.in_(boxes))
     wanted = (
         select(User.id, User.name)
