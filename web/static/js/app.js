@@ -31,7 +31,10 @@
     box.addEventListener("pointerleave", () => { timer = setTimeout(() => box.remove(), 4000); });
   }
 
-  window.Madoguchi = { words, headers, ask, tell };
+  // Read out to those who do not see the screen.
+  function say(text) { document.querySelector("[data-say]").textContent = text; }
+
+  window.Madoguchi = { words, headers, ask, tell, say };
 
   document.addEventListener("htmx:config:request", (event) => {
     event.detail.ctx.request.headers["X-CSRFToken"] = token;
@@ -47,8 +50,9 @@
 
   const state = document.querySelector("[data-link-state]");
   let lost = null;
-  const linkLost = () => { lost ??= setTimeout(() => { state.hidden = false; }, 4000); };
+  const linkLost = () => { delete push.dataset.connected; lost ??= setTimeout(() => { state.hidden = false; }, 4000); };
   const linkBack = () => {
+    push.dataset.connected = "yes";
     clearTimeout(lost);
     lost = null;
     if (!state.hidden) {

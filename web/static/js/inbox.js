@@ -2,7 +2,7 @@
 (() => {
   const list = document.querySelector("[data-rows]");
   if (!list) return;
-  const { words, ask, keys } = window.Madoguchi;
+  const { words, ask, keys, say } = window.Madoguchi;
   const live = !list.hasAttribute("data-fixed");
   const rows = () => [...list.querySelectorAll("[data-row]")];
   const linkOf = (row) => row.querySelector(".row-link");
@@ -150,6 +150,7 @@
 
   function arrive(id, row) {
     if (list.dataset.first !== "yes") return;
+    say(words["new mail"].replace("{}", titleOf(row)));
     if (pointerInside || scrollY > 80) { held.set(id, row); return; }
     held.delete(id);
     row.classList.add("row-fresh");
@@ -163,12 +164,13 @@
     list.insertBefore(row, after ?? null);
   }
 
+  const titleOf = (row) => `${row.querySelector(".row-names").textContent} · ${row.querySelector(".row-subject").textContent}`;
   function showHeld() {
     fresh.hidden = held.size === 0;
     if (!held.size) return;
     const [row] = [...held.values()].slice(-1);
     fresh.textContent = held.size === 1
-      ? words["new mail"].replace("{}", `${row.querySelector(".row-names").textContent} · ${row.querySelector(".row-subject").textContent}`)
+      ? words["new mail"].replace("{}", titleOf(row))
       : words["new mails"].replace("{}", held.size);
   }
   fresh.addEventListener("click", () => {
