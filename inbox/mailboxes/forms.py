@@ -10,6 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from inbox.errors import N_, NotFound, UserError
+from inbox.mail import safe_html
 from inbox.mailboxes.secrets import open_secret
 from inbox.models import Mailbox
 from inbox.models.mailboxes import SECURITY
@@ -61,6 +62,7 @@ def checked(form: MailboxForm) -> MailboxForm:
         aliases=tuple(dict.fromkeys(one.strip().lower() for one in form.aliases if one.strip())),
         folders=tuple(dict.fromkeys(one.strip() for one in form.folders if one.strip())),
         sent_folder=form.sent_folder.strip(),
+        signature_html=safe_html.clean(form.signature_html).html if form.signature_html else "",
     )
     if not form.name:
         raise UserError(N_("Give the mailbox a name."), field="name")
@@ -71,7 +73,7 @@ def checked(form: MailboxForm) -> MailboxForm:
         _check_server(form, where)
     if not form.imap_user:
         raise UserError(N_("Give the user name to sign in with."), field="imap_user")
-    for where in ("imap_user", "imap_password", "smtp_user", "smtp_password", "sent_folder", *()):
+    for where in ("imap_user", "imap_password", "smtp_user", "smtp_password", "sent_folder"):
         if any(ord(ch) < 32 or ch == "\x7f" for ch in getattr(form, where)):
             raise UserError(N_("This contains characters that cannot be typed."), field=where)
     if any(ord(ch) < 32 or len(one) > 255 for one in form.folders for ch in one) or not form.folders:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
+from email.utils import make_msgid
 
 from inbox.errors import N_
+from inbox.mail.compose import Letter, compose
+from inbox.mail.facts import Address
 from inbox.mailboxes.forms import MailboxForm, checked
 from inbox.mailboxes.providers import suggest
 from inbox.wire import imap, smtp
@@ -16,7 +20,13 @@ STEPS = {
     "sent": N_("Find the Sent folder"),
     "smtp": N_("Sign in to send (SMTP)"),
     "sender": N_("Send from this address"),
+    "letter": N_("Send a test mail to this address"),
 }
+LETTER_SUBJECT = "Madoguchi: test / テスト"
+LETTER_TEXT = (
+    "This mail was sent to try out the settings of this mailbox. It can be deleted.\n"
+    "このメールは、メールボックスの設定を確認するために送信されました。削除してかまいません。\n"
+)
 
 
 @dataclass(frozen=True)
@@ -31,13 +41,14 @@ class TestStep:
     facts: dict[str, object] = field(default_factory=dict)
 
 
-def test(form: MailboxForm) -> list[TestStep]:
-    """Signs in to both servers, opens the folders read-only, asks whether the address may send. No mail is sent or changed.
+def test(form: MailboxForm, *, letter_at: datetime | None = None) -> list[TestStep]:
+    """Signs in to both servers, opens the folders read-only, asks whether the address may send. No mail is changed.
 
-    Raises UserError when the form itself is wrong.
+    With `letter_at` (the time now) also a small mail from the address to itself is sent. Raises UserError when the form
+    itself is wrong.
     """
     form = checked(form)
-    return [*_receiving(form), *_sending(form)]
+    return [*_receiving(form), *_sending(form, letter_at)]
 
 
 test.__test__ = False  # type: ignore[attr-defined]
@@ -71,7 +82,7 @@ def _sent_folder(form: MailboxForm, listed: list[imap.Listed]) -> TestStep:
     return TestStep("sent", True, facts={"sent_folder": found})
 
 
-def _sending(form: MailboxForm) -> list[TestStep]:
+def _sending(form: MailboxForm, letter_at: datetime | None) -> list[TestStep]:
     server = smtp.Server(
         form.smtp_host,
         form.smtp_port,
@@ -86,9 +97,32 @@ def _sending(form: MailboxForm) -> list[TestStep]:
         return [TestStep("smtp", False, _advised(form, error.problem))]
     try:
         problem = connection.may_send_from(form.address)
+        steps = [TestStep("smtp", True), TestStep("sender", problem is None, problem)]
+        if letter_at is not None and problem is None:
+            steps.append(_letter(form, connection, letter_at))
     finally:
         connection.close()
-    return [TestStep("smtp", True), TestStep("sender", problem is None, problem)]
+    return steps
+
+
+def _letter(form: MailboxForm, connection: smtp.Connection, at: datetime) -> TestStep:
+    own = Address(form.display_name or form.name, form.address)
+    letter = Letter(
+        from_=own,
+        to=(own,),
+        subject=LETTER_SUBJECT,
+        message_id=make_msgid(domain=form.address.rpartition("@")[2]),
+        date=at,
+        text=LETTER_TEXT,
+        auto_submitted="auto-generated",
+    )
+    mail = smtp.Mail(1, form.address, (form.address,), compose(letter).raw)
+    handed = smtp.hand_over([connection], [mail], before_data=lambda mails, _results: {one.key for one in mails})
+    if handed.results and handed.results[0].outcome == "accepted":
+        return TestStep("letter", True)
+    if handed.results:
+        return TestStep("letter", False, Problem("sender", handed.results[0].text))
+    return TestStep("letter", False, connection.problem or Problem("lost"))
 
 
 def _advised(form: MailboxForm, problem: Problem) -> Problem:
