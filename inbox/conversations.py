@@ -83,6 +83,12 @@ def start(
         created_at=now,
         silent=silent,
         version=0,
+        message_count=0,
+        attachment_count=0,
+        last_direction="in",
+        people="",
+        snippet="",
+        trouble="",
     )
     session.add(conversation)
     if _together(session) is None:
@@ -382,4 +388,5 @@ def upsert(session: Session, model: type, values: dict[str, Any], *, key: list[s
         statement = statement.on_conflict_do_nothing(index_elements=key)
     else:
         statement = statement.on_conflict_do_update(index_elements=key, set_=update)
+    statement = statement.execution_options(preserve_rowcount=True)  # an INSERT does not tell its count unasked
     return session.execute(statement).rowcount > 0

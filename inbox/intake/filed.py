@@ -131,14 +131,14 @@ def remember(
         known.threads.setdefault(key, conversation)
     part = known.taking_part.setdefault(conversation, set())
     part.update((message.from_address.lower(), *(one[1].lower() for one in (*reading.to, *reading.cc))))
-    conversation.attachment_count = (conversation.attachment_count or 0) + sum(
+    conversation.attachment_count += sum(
         not file.inline for file in reading.files
     )
 
 
 def name_people(conversation: Conversation, *named: list[str] | None) -> None:
     """Adds correspondents to the names that a list's row shows."""
-    shown = [one for one in (conversation.people or "").split(", ") if one]
+    shown = [one for one in conversation.people.split(", ") if one]
     for one in named:
         name = (one[0] or one[1]).replace(",", " ").strip() if one else ""
         if name and name not in shown and len(", ".join([*shown, name])) <= PEOPLE_CHARACTERS:

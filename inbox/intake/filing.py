@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -37,10 +38,25 @@ class Understood:
     headers: dict[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Answer:
+    """A kept mail that a child is reading."""
+
+    kept: Kept
+    reading: Future[Reading | Unreadable]
+
+    def wait(self) -> Understood:
+        return _seen(self.kept, self.reading.result())
+
+
+def ask(kept: Sequence[Kept], *, own_addresses: frozenset[str]) -> list[Answer]:
+    """Has the children read the kept bytes; they do so while the caller goes on."""
+    return [Answer(one, readers().submit(one.sha256, own_addresses=own_addresses)) for one in kept]
+
+
 def understood(kept: Sequence[Kept], *, own_addresses: frozenset[str]) -> list[Understood]:
-    """Has the children read the kept bytes. No transaction should be open: this takes as long as it takes."""
-    waiting = [readers().submit(one.sha256, own_addresses=own_addresses) for one in kept]
-    return [_seen(one, answer.result()) for one, answer in zip(kept, waiting, strict=True)]
+    """What the children read. No transaction should be open: this takes as long as it takes."""
+    return [answer.wait() for answer in ask(kept, own_addresses=own_addresses)]
 
 
 def pending(

@@ -30,6 +30,7 @@ class Arrival:
     cause: str = ""
     detail: str = ""
     head: bytes = b""
+    silent: bool = False  # first import or back-fill: no notices, no deadlines
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,6 @@ def keep(
     arrivals: Sequence[Arrival],
     *,
     now: datetime,
-    silent: bool,
     cursor: int | None,
     imported: bool = False,
 ) -> list[Kept]:
@@ -55,7 +55,7 @@ def keep(
 
     `cursor` moves the folder's last UID up, None leaves it. The bytes must be in the store already.
     """
-    rows = [_row(folder_id, uidvalidity, one, now=now, silent=silent) for one in arrivals]
+    rows = [_row(folder_id, uidvalidity, one, now=now) for one in arrivals]
     if rows:
         fresh = insert_into(session, RawMail)
         better = {
@@ -98,7 +98,7 @@ def _shown(value: bytes) -> str:
     return one_line(decode_words(to_text(value))).replace("\0", "\ufffd")[:GLIMPSE_CHARACTERS]
 
 
-def _row(folder_id: int, uidvalidity: int, one: Arrival, *, now: datetime, silent: bool) -> dict[str, object]:
+def _row(folder_id: int, uidvalidity: int, one: Arrival, *, now: datetime) -> dict[str, object]:
     state = "pending" if one.sha256 else "vanished" if one.cause == "vanished" else "quarantined"
     headers = glimpse(one.head) if one.head else {}
     return {
@@ -109,7 +109,7 @@ def _row(folder_id: int, uidvalidity: int, one: Arrival, *, now: datetime, silen
         "size": one.size,
         "internal_date": one.arrived,
         "fetched_at": now,
-        "silent": silent,
+        "silent": one.silent,
         "state": state,
         "cause": one.cause,
         "detail": one.detail.replace("\0", "\ufffd")[:1_000],
