@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from inbox import config, db
+from inbox import blobs, config, db
 from inbox.wire import ring
 from tests.servers import NotHere
 from tests.servers.dovecot import Account, Dovecot
@@ -83,6 +83,12 @@ def started(request: pytest.FixtureRequest, server: Callable[[], T]) -> T:
         pytest.skip(f"not on this machine: {missing}")
 
 
+def read_anew() -> None:
+    """What this process keeps of its settings is read again at the next use; an engine that was made stays usable."""
+    for kept in (config.settings, ring.connection, blobs.blobs):
+        kept.cache_clear()
+
+
 # -- servers, one of each for the whole run
 
 
@@ -142,11 +148,9 @@ def valkey(valkey_server: Valkey, monkeypatch: pytest.MonkeyPatch) -> Iterator[V
     """An empty Valkey that REDIS_URL points to."""
     valkey_server.flush()
     monkeypatch.setenv("REDIS_URL", valkey_server.url)
-    config.settings.cache_clear()
-    ring.connection.cache_clear()
+    read_anew()
     yield valkey_server
-    ring.connection.cache_clear()
-    config.settings.cache_clear()
+    read_anew()
     if not valkey_server.running:
         valkey_server.start()
 
@@ -205,13 +209,12 @@ def engine(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     """This process as a fresh installation: `db.engine()` and the settings point to the test's database."""
     monkeypatch.setenv("DATABASE_URL", database_url)
     monkeypatch.setenv("DATA_DIR", str(tmp_path / "data"))
-    config.settings.cache_clear()
     db.engine.cache_clear()
+    read_anew()
     yield db.engine()
     db.engine().dispose()
     db.engine.cache_clear()
-    monkeypatch.undo()
-    config.settings.cache_clear()
+    read_anew()
 
 
 @pytest.fixture

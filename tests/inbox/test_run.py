@@ -22,6 +22,8 @@ from tests.servers import free_port, wait_until
 ROOT = Path(__file__).resolve().parents[2]
 LONG = 90.0  # seconds; two busy cores
 
+pytestmark = pytest.mark.slow
+
 
 def start(data_dir: Path, port: int, **settings: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
