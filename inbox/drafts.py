@@ -200,6 +200,19 @@ def discard(session: Session, who: Viewer, draft_id: int, *, now: datetime) -> N
     session.flush()
 
 
+def move(session: Session, who: Viewer, draft_id: int, mailbox_id: int, *, now: datetime) -> DraftView:
+    """A new mail leaves from another mailbox: its words stay, its From address is that mailbox's."""
+    draft = _mine(session, who, draft_id)
+    mailbox = people.mailbox(session, who, mailbox_id)
+    if draft.kind != "new" or draft.conversation_id is not None:
+        raise Conflict(N_("An answer leaves from the mailbox that the customer wrote to."))
+    if draft.mailbox_id != mailbox.id:
+        draft.mailbox_id, draft.from_address = mailbox.id, mailbox.address
+        draft.rev, draft.updated_at = draft.rev + 1, now
+        session.flush()
+    return view(session, draft)
+
+
 def bring_back(session: Session, who: Viewer, draft_id: int, *, now: datetime) -> DraftView:
     """A draft that its author discarded is open again. Raises Conflict for one that was sent."""
     draft = _mine(session, who, draft_id, any_state=True)

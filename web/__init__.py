@@ -43,6 +43,10 @@ PAGES = (
     "inbox",
     "search",
     "push",
+    "conversations",
+    "messages",
+    "drafts",
+    "replies",
 )
 
 

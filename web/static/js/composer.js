@@ -96,6 +96,7 @@
       return null;
     }
 
+    document.querySelector("[data-mailbox]")?.addEventListener("change", () => form.requestSubmit(document.querySelector("[data-move]")));
     addEventListener("online", () => { if (isDirty()) save(); });
     document.addEventListener("visibilitychange", () => { if (document.visibilityState === "hidden" && isDirty()) save(); });
     addEventListener("beforeunload", (event) => { if (isDirty() && !stopped) { save(); event.preventDefault(); } });
@@ -142,7 +143,7 @@
       }, HEARTBEAT);
     }
     async function claim() {
-      const response = await ask(root.dataset.claim, { method: "POST" }).catch(() => null);
+      const response = await ask(root.dataset.claim, { method: "POST", body: new URLSearchParams({ draft: root.dataset.draft }) }).catch(() => null);
       if (!response?.ok) return;
       root.querySelector("[data-holder]").innerHTML = await response.text();
     }

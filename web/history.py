@@ -1,0 +1,203 @@
+"""What happened, in a sentence: events of a conversation, states of an answer, why a mail came back, what is odd about a sender."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from flask_babel import gettext
+from markupsafe import Markup
+
+from inbox.conversation_page import EventView, MessageView, OutgoingView
+from web import language
+
+SILENT = ("sent", "received", "replied", "forwarded", "started", "elsewhere", "noted")  # the message or note shows it
+
+
+def event(one: EventView, names: Mapping[int, str]) -> str:
+    """The event as a sentence; "" for what its message shows already."""
+    about = one.about
+    who = one.actor_name
+    match one.kind:
+        case "assigned":
+            return _assigned(who, names.get(about.get("before") or 0, ""), names.get(about.get("after") or 0, ""), one)
+        case "status":
+            return _status(who, about)
+        case "tagged":
+            return gettext("%(who)s added the tag “%(tag)s”", who=who, tag=about.get("tag", ""))
+        case "untagged":
+            return gettext("%(who)s removed the tag “%(tag)s”", who=who, tag=about.get("tag", ""))
+        case "joined":
+            return gettext("%(who)s joined another conversation into this one", who=who or gettext("Madoguchi"))
+        case "unjoined":
+            return gettext("%(who)s parted the conversations again", who=who)
+        case "taken_over":
+            return _taken_over(who, names.get(about.get("before") or 0, ""), str(about.get("reason") or ""))
+        case "undone":
+            return gettext("%(who)s stopped the sending of an answer", who=who)
+        case "cancelled":
+            return gettext("%(who)s cancelled the sending of an answer", who=who)
+        case "refused":
+            return gettext("A second answer by %(who)s was stopped; its words are kept", who=who)
+        case "failed":
+            return gettext("An answer could not be sent; open again")
+        case "uncertain":
+            return gettext("It is uncertain whether an answer arrived; open again")
+        case "resolved":
+            return _resolved(who, about)
+        case "bounced":
+            return gettext("An answer came back as undeliverable; open again")
+        case kind if kind in SILENT:
+            return ""
+    from inbox.conversations import EVENTS
+
+    told = gettext(EVENTS[one.kind])
+    return f"{told} · {who}" if who else told
+
+
+def _assigned(who: str, before: str, after: str, one: EventView) -> str:
+    if one.about.get("after") is None:
+        return gettext("%(who)s gave it back to the team", who=who or gettext("Madoguchi"))
+    if one.about.get("after") == one.actor_id:
+        return gettext("%(who)s took it", who=who)
+    if not who:
+        return gettext("Assigned to %(owner)s", owner=after)
+    return gettext("%(who)s gave it to %(owner)s", who=who, owner=after)
+
+
+def _status(who: str, about: Mapping[str, Any]) -> str:
+    after = about.get("after")
+    if not who:
+        return {
+            "open": gettext("Open again: its time has come"),
+            "closed": gettext("Closed"),
+        }.get(str(after), status(str(after)))
+    if after == "snoozed":
+        until = datetime.fromisoformat(str(about["until"])).astimezone(language.zone())
+        return gettext("%(who)s snoozed it until %(time)s", who=who, time=language.full(until))
+    return {
+        "open": gettext("%(who)s opened it again", who=who),
+        "waiting": gettext("%(who)s set it to wait for the customer", who=who),
+        "closed": gettext("%(who)s closed it", who=who),
+        "spam": gettext("%(who)s marked it as spam", who=who),
+    }[str(after)]
+
+
+def _taken_over(who: str, holder: str, reason: str) -> str:
+    if reason:
+        return gettext("%(who)s took the writing over from %(holder)s: %(reason)s", who=who, holder=holder, reason=reason)
+    return gettext("%(who)s took the writing over from %(holder)s", who=who, holder=holder)
+
+
+def _resolved(who: str, about: Mapping[str, Any]) -> str:
+    if about.get("as") == "sent_again":
+        return gettext("%(who)s sent the answer again", who=who)
+    if who:
+        return gettext("%(who)s marked the answer as sent", who=who)
+    return gettext("The answer did arrive after all")
+
+
+def status(name: str) -> str:
+    return {
+        "open": gettext("Open"),
+        "waiting": gettext("Waiting for the customer"),
+        "snoozed": gettext("Snoozed"),
+        "closed": gettext("Closed"),
+        "spam": gettext("Spam"),
+        "joined": gettext("Joined into another conversation"),
+    }.get(name, name)
+
+
+def snoozed(until: datetime | None) -> Markup | str:
+    return gettext("Snoozed until %(time)s", time=language.full(until.astimezone(language.zone()))) if until else ""
+
+
+# -- an answer on its way
+
+
+def outgoing(one: OutgoingView) -> tuple[str, str, str]:
+    """(tone, icon, sentence) of where an answer is."""
+    match one.state:
+        case "queued" if one.can_undo:
+            return "busy", "clock", gettext("Not sent yet: you can still take it back")
+        case "queued" if one.tries:
+            again = language.full(one.due_at.astimezone(language.zone()))
+            return "warn", "refresh", gettext("Not taken yet; it is tried again at %(time)s", time=again)
+        case "queued":
+            return "busy", "send", gettext("On its way to the mail server")
+        case "held":
+            return "warn", "player-pause", gettext("Held back")
+        case "sending":
+            return "busy", "send", gettext("Being sent")
+        case "sent":
+            return "good", "check", gettext("Sent")
+        case "failed":
+            return "bad", "alert-triangle", gettext("Not sent: the mail server refused it")
+        case "uncertain":
+            return "bad", "mail-question", gettext("Uncertain: the connection broke while it was handed over")
+        case "cancelled":
+            return "quiet", "ban", gettext("Cancelled")
+    raise AssertionError(one.state)
+
+
+def advice(one: OutgoingView) -> str:
+    """What to do about an answer that did not go out smoothly."""
+    if one.state == "failed":
+        return gettext("Check the address and the server’s words, then try again, or take it back as a draft.")
+    if one.state == "uncertain":
+        return gettext("It may have arrived. If you send it again, the customer may get it twice. Ask, or look into the Sent folder.")
+    return ""
+
+
+# -- why a mail came back
+
+REASONS = {
+    "userunknown": lambda: gettext("The address does not exist."),
+    "hostunknown": lambda: gettext("The domain of the address does not exist."),
+    "hasmoved": lambda: gettext("The person is no longer there."),
+    "mailboxfull": lambda: gettext("The mailbox is full."),
+    "mesgtoobig": lambda: gettext("The mail is too large for the receiver."),
+    "filtered": lambda: gettext("The receiver’s filter refused it."),
+    "rejected": lambda: gettext("The receiver refused it."),
+    "blocked": lambda: gettext("The receiver’s server blocks our server."),
+    "badreputation": lambda: gettext("The receiver’s server does not trust our server."),
+    "requireptr": lambda: gettext("The receiver’s server does not trust our server."),
+    "authfailure": lambda: gettext("SPF, DKIM or DMARC of our domain did not pass."),
+    "policyviolation": lambda: gettext("It breaks a rule of the receiver’s server."),
+    "spamdetected": lambda: gettext("The receiver’s server takes it for spam."),
+    "virusdetected": lambda: gettext("The receiver’s server takes it for a virus."),
+    "expired": lambda: gettext("The receiver’s server could not be reached for too long."),
+    "networkerror": lambda: gettext("The receiver’s server could not be reached."),
+    "suspend": lambda: gettext("The address is suspended."),
+    "norelaying": lambda: gettext("The receiver’s server does not take mail for this address."),
+    "notaccept": lambda: gettext("The domain takes no mail."),
+}
+
+
+def bounce(told: Mapping[str, Any]) -> str:
+    """Why, in a sentence, and for whom."""
+    made = REASONS.get(str(told.get("reason") or ""))
+    why = made() if made else gettext("The receiver’s server did not say why.")
+    lasting = {True: gettext("This is permanent."), False: gettext("It may work later.")}.get(told.get("permanent"), "")  # type: ignore[call-overload]
+    return " ".join(part for part in (why, lasting) if part)
+
+
+# -- what to be careful about
+
+
+def cautions(message: MessageView) -> tuple[str, ...]:
+    """Warnings about who a mail says it comes from."""
+    found = []
+    if message.unverified:
+        found.append(gettext("This sender took no part in the conversation before. Answers do not go there by themselves."))
+    for code in message.oddities:
+        found.append(
+            {
+                "other_address": gettext("The name shows another address than the true one: %(address)s", address=message.from_address),
+                "mixed_scripts": gettext("Name or address mixes letters of several scripts that look alike."),
+                "turned": gettext("The name has characters that turn the direction of reading."),
+                "other_reply": gettext("Answers would go to another domain than the sender’s: %(to)s", to=", ".join(a for _n, a in message.reply_to)),
+            }.get(code, code)
+        )
+    return tuple(found)
