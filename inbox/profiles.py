@@ -52,20 +52,20 @@ class Profile:
 
 
 def profile(session: Session, who: Viewer, person_id: int, *, but_conversation_id: int = 0) -> Profile:
-    """Raises NotFound for a person with no conversation that `who` may see. Three queries."""
-    person = session.execute(_PERSON, {"person": person_id}).one_or_none()
+    """Raises NotFound for a person with no conversation that `who` may see. Two queries."""
     given = {"person": person_id, "mailboxes": who.mailbox_ids}
     others = session.execute(_OTHERS, given).all()
-    if person is None or not others:
+    if not others:
         raise NotFound
+    person = others[0]
     addresses = session.execute(_ADDRESSES, {"person": person_id}).all()
     return Profile(
-        id=person.id,
+        id=person_id,
         name=person.name,
         company=person.company,
         note=person.note,
         blocked=person.blocked,
-        first_seen=person.created_at,
+        first_seen=person.first_seen,
         addresses=tuple(ProfileAddress(a.address, a.suspended_at is not None, a.suspended_reason) for a in addresses),
         conversations=others[0].every,
         open=others[0].open,
@@ -100,9 +100,6 @@ _SEEN = (
     Conversation.status != JOINED,
 )
 _EVERY = select(Conversation.id, Conversation.status).where(*_SEEN).limit(COUNTED).subquery()
-_PERSON = select(Person.id, Person.name, Person.company, Person.note, Person.blocked, Person.created_at).where(
-    Person.id == bindparam("person")
-)
 _ADDRESSES = (
     select(PersonAddress.address, PersonAddress.suspended_at, PersonAddress.suspended_reason)
     .where(PersonAddress.person_id == bindparam("person"))
@@ -118,10 +115,16 @@ _OTHERS = (
         Conversation.message_count,
         Mailbox.name.label("mailbox_name"),
         Mailbox.colour,
+        Person.name,
+        Person.company,
+        Person.note,
+        Person.blocked,
+        Person.created_at.label("first_seen"),
         select(func.count()).select_from(_EVERY).scalar_subquery().label("every"),
         select(func.count()).select_from(_EVERY).where(_EVERY.c.status == "open").scalar_subquery().label("open"),
     )
     .join(Mailbox, Mailbox.id == Conversation.mailbox_id)
+    .join(Person, Person.id == Conversation.person_id)
     .where(*_SEEN)
     .order_by(Conversation.activity_at.desc())
     .limit(OTHERS + 1)
