@@ -250,7 +250,7 @@ class _Sender:
         """Everything that is known about this batch: outcomes, and mails that go back because they were not begun."""
         outbox.settle(session, self.worker, self.unsettled, sent_copy=self.copy, now=now)
         if self.copy == "due" and self.claimed:
-            ring.job(session, "sent_copies")
+            ring.job(session, "copy_sent")
         settled = {one.claimed.id for one in self.unsettled} | set(self.began)
         left = [one for one in self.claimed if one not in settled]
         if left:

@@ -7,7 +7,7 @@ id; what is due stands in the database, and the clock rings again for whatever w
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any
 
@@ -26,6 +26,8 @@ CHANNEL = "madoguchi:screens"
 JOB_SECONDS = 900  # a job that runs longer is ended; its row is found again by its lease
 
 Dead = redis.RedisError  # what every function here raises when the server does not answer
+
+Dead = redis.RedisError  # the server does not answer, or answers with an error
 
 log = structlog.get_logger()
 
@@ -91,12 +93,25 @@ def backlog() -> int:
     return sum(Queue(name, connection=connection(), serializer=JSONSerializer).count for name in QUEUES)
 
 
-def work(*, burst: bool = False) -> None:
-    """Runs jobs until told to stop. In this process, not in a fork for each: engine and connections stay open."""
+def work(*, burst: bool = False, stopping: Callable[[], None] = lambda: None) -> None:
+    """Runs jobs until told to stop (SIGTERM, SIGINT), then calls `stopping` at once and ends after the running job.
+
+    In this process, not in a fork for each: engine and connections stay open. Raises redis.RedisError when the server is
+    not there at the start; later it waits for it to come back.
+    """
     queues = [Queue(name, connection=connection(), serializer=JSONSerializer) for name in QUEUES]
-    SimpleWorker(queues, connection=connection(), serializer=JSONSerializer, log_job_description=False).work(
-        burst=burst, with_scheduler=False, logging_level="WARNING"
-    )
+    worker = _Worker(queues, connection=connection(), serializer=JSONSerializer, log_job_description=False)
+    worker.stopping = stopping
+    worker.work(burst=burst, with_scheduler=False, logging_level="WARNING")
+
+
+class _Worker(SimpleWorker):
+    max_connection_wait_time = 5.0  # seconds between looks for a Redis that went away
+    stopping: Callable[[], None]
+
+    def handle_warm_shutdown_request(self) -> None:
+        super().handle_warm_shutdown_request()
+        self.stopping()
 
 
 def listen(seconds: float) -> Iterator[dict[str, Any] | None]:

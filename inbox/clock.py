@@ -1,0 +1,223 @@
+"""The clock process: finds whatever is due and rings, so that a lost ring costs seconds and never a mail.
+
+It alone moves SQLite's log into the database. When nobody answers the doorbell (Redis is dead, or no worker lives), it sends
+what has been due for a few seconds itself: nothing waits for Redis.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import signal
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from types import FrameType
+from typing import IO
+
+import structlog
+from sqlalchemy import exists, select
+from sqlalchemy.orm import Session
+
+from inbox import conversations, db, heartbeats, intake, outbox, people, presence, sending, sent_copies
+from inbox.config import settings
+from inbox.models import Conversation, FolderCount, Outgoing, RawMail, Setting
+from inbox.wire import ring
+
+TICK = 1.0
+ALONE_AFTER = 5.0  # seconds that something was due and nobody took it up: then the clock does it itself
+PENDING_AFTER = timedelta(seconds=60)  # a kept mail that its poller should have filed long ago
+NIGHT_HOUR = 18  # UTC: three in the morning in Japan
+
+log = structlog.get_logger()
+
+
+@dataclass
+class Step:
+    """One thing that the clock looks after. A step that fails is logged and tried again at its next turn."""
+
+    name: str
+    every: float  # seconds
+    do: Callable[[datetime], None]
+    next_at: float = field(default=0.0)
+
+
+def run() -> None:
+    """Ticks until SIGTERM or SIGINT."""
+    stopping = threading.Event()
+
+    def stop(_signal: int, _frame: FrameType | None) -> None:
+        stopping.set()
+
+    for one in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(one, stop)
+    with _OnlyClock(stopping), heartbeats.Heart("clock"):
+        steps = all_steps()
+        while not stopping.is_set():
+            tick(steps)
+            stopping.wait(TICK)
+        sending.stop(patience=20)
+
+
+def all_steps() -> list[Step]:
+    """What the clock does, the most urgent first."""
+    return [
+        Step("send", 1, _Due("send", "send", _mail_is_due, lambda: sending.send_due(patience=0.5)).ring),
+        Step("lapsed_leases", 5, _lapse),
+        Step("snoozed", 1, _wake),
+        Step("copies", 5, _Due("copy_sent", "work", _copy_is_due, sent_copies.file_due).ring),
+        Step("pending", 10, _file_pending),
+        Step("checkpoint", 1, lambda _now: db.checkpoint()),
+        Step("presence", 10, _forget_presence),
+        Step("give_up", 600, _give_up),
+        Step("housekeeping", 3600, _keep_house),
+        Step("recount", 600, _recount_nightly),
+    ]
+
+
+def tick(steps: list[Step]) -> None:
+    """Runs every step whose turn it is."""
+    for step in steps:
+        if time.monotonic() < step.next_at:
+            continue
+        step.next_at = time.monotonic() + step.every
+        try:
+            step.do(datetime.now(UTC))
+        except Exception:  # the edge of a job
+            log.exception("step_failed", step=step.name)
+
+
+class _Due:
+    """Rings while something is due; does it itself when nobody takes it up."""
+
+    def __init__(self, job: str, queue: str, is_due: Callable[[Session, datetime], bool], do: Callable[[], object]):
+        self._job, self._queue, self._is_due, self._do = job, queue, is_due, do
+        self._since: float | None = None
+        self._thread = threading.Thread()
+
+    def ring(self, now: datetime) -> None:
+        with db.reading() as session:
+            due = self._is_due(session, now)
+        if not due:
+            self._since = None
+            return
+        if self._since is None:
+            self._since = time.monotonic()
+        try:
+            ring.enqueue(self._job, queue=self._queue)
+        except ring.Dead as error:
+            log.warning("doorbell_dead", error=str(error))
+        if time.monotonic() - self._since > ALONE_AFTER and not self._thread.is_alive():
+            log.warning("nobody_answers_the_doorbell", job=self._job)
+            self._thread = threading.Thread(target=self._do_it, name=self._job, daemon=True)
+            self._thread.start()
+
+    def _do_it(self) -> None:
+        try:
+            self._do()
+        except Exception:  # the edge of a job
+            log.exception("job_failed", job=self._job)
+
+
+def _mail_is_due(session: Session, now: datetime) -> bool:
+    """Whether a mail may leave now and no worker is busy with its mailbox."""
+    due = outbox.due_mailboxes(session, now=now)
+    busy = select(Outgoing.mailbox_id).where(Outgoing.state == "sending", Outgoing.lease_until > now).distinct()
+    return bool(set(due) - set(session.scalars(busy))) if due else False
+
+
+def _copy_is_due(session: Session, now: datetime) -> bool:
+    return bool(sent_copies.due_mailboxes(session, now=now))
+
+
+def _lapse(now: datetime) -> None:
+    with db.reading() as session:
+        gone = session.scalar(select(exists().where(Outgoing.state == "sending", Outgoing.lease_until < now)))
+    if gone:
+        with db.transaction() as session:
+            count = outbox.lapse(session, now=now)
+        log.warning("leases_lapsed", count=count)
+
+
+def _wake(now: datetime) -> None:
+    due = exists().where(Conversation.status == "snoozed", Conversation.snoozed_until <= now)
+    with db.reading() as session:
+        any_due = session.scalar(select(due))
+    while any_due:
+        with db.transaction() as session:
+            any_due = conversations.wake_due(session, now=now) > 0
+
+
+def _file_pending(now: datetime) -> None:
+    waiting = exists().where(RawMail.state == "pending", RawMail.fetched_at < now - PENDING_AFTER)
+    with db.reading() as session:
+        any_waiting = session.scalar(select(waiting))
+    if any_waiting:
+        count = intake.file_pending(now=now)
+        log.warning("filed_late", count=count)
+
+
+def _forget_presence(now: datetime) -> None:
+    with db.transaction() as session:
+        presence.forget_lapsed(session, now=now)
+
+
+def _give_up(now: datetime) -> None:
+    with db.transaction() as session:
+        outbox.give_up(session, now=now)
+
+
+def _keep_house(now: datetime) -> None:
+    with db.transaction() as session:
+        people.forget_old_tries(session, now=now)
+        heartbeats.forget_old(session, now=now)
+
+
+def _recount_nightly(now: datetime) -> None:
+    if now.hour != NIGHT_HOUR:
+        return
+    today = now.date().isoformat()
+    with db.transaction() as session:
+        done = session.get(Setting, "recounted_on")
+        if done is not None and done.value == today:
+            return
+        session.merge(Setting(key="recounted_on", value=today))
+        wrong = recount(session)
+    if wrong:
+        log.error("counters_were_wrong", count=wrong)
+
+
+def recount(session: Session) -> int:
+    """Makes the kept counters anew from the conversations; how many had been wrong."""
+    before = _counters(session)
+    conversations.recount(session)
+    return len(before ^ _counters(session))
+
+
+def _counters(session: Session) -> set[tuple[int, str, int, int]]:
+    kept = select(FolderCount.mailbox_id, FolderCount.status, FolderCount.owner_id, FolderCount.count)
+    return {(row[0], row[1], row[2], row[3]) for row in session.execute(kept.where(FolderCount.count != 0))}
+
+
+class _OnlyClock:
+    """A second clock on this machine waits for the first to end: two checkpointing processes could lose SQLite's pages."""
+
+    def __init__(self, stopping: threading.Event) -> None:
+        self._stopping = stopping
+        self._file: IO[str] | None = None
+
+    def __enter__(self) -> None:
+        settings().data.mkdir(parents=True, exist_ok=True)
+        self._file = (settings().data / "clock.lock").open("a")
+        while not self._stopping.is_set():
+            try:
+                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            except OSError:
+                log.warning("another_clock_runs")
+                self._stopping.wait(2)
+
+    def __exit__(self, *_about: object) -> None:
+        if self._file is not None:
+            self._file.close()
