@@ -111,7 +111,8 @@ def undo(session: Session, who: Viewer, suggestion_id: int, *, now: datetime) ->
     newer.joined_into_id = None
     newer.version = max(newer.version, older.version) + 1
     older.version = newer.version
-    suggestion.state, suggestion.at, suggestion.moved = "undone", now, {}
+    suggestion.state, suggestion.at = "undone", now
+    suggestion.moved = {"older": older.id, "newer": newer.id}
     session.flush()
     for conversation, other in ((older, newer), (newer, older)):
         conversations.record(session, conversation, "unjoined", now=now, actor_id=who.id, other=other.id)
