@@ -248,19 +248,20 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     source, sink = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever prints must not disturb the answers
-    secret = settings().secret("message ids")
+    secret, in_pieces = settings().secret("message ids"), not settings().database.startswith("sqlite")
     _write(sink, b"ready")
     while header := source.read(_LENGTH.size):
         sha256, own_addresses = pickle.loads(source.read(_LENGTH.unpack(header)[0]))  # noqa: S301 - our own parent
         _allow_cpu(CPU_SECONDS)
-        answer = _read(sha256, own_addresses, secret)
+        answer = _read(sha256, own_addresses, secret, words_in_pieces=in_pieces)
         _write(sink, pickle.dumps(answer, protocol=pickle.HIGHEST_PROTOCOL))
 
 
-def _read(sha256: str, own_addresses: tuple[str, ...], secret: bytes) -> Reading | Unreadable:
+def _read(sha256: str, own_addresses: tuple[str, ...], secret: bytes, *, words_in_pieces: bool) -> Reading | Unreadable:
     try:
         raw = blobs().get(sha256)
-        return reading.of(understand(raw, own_addresses=own_addresses), secret=secret)
+        understood = understand(raw, own_addresses=own_addresses)
+        return reading.of(understood, secret=secret, words_in_pieces=words_in_pieces)
     except TooComplex as error:
         return Unreadable("too_complex", str(error)[:500])
     except MemoryError:

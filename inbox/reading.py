@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from inbox.mail import automatic, names, threads
+from inbox.mail import automatic, names, search_words, threads
 from inbox.mail.facts import Address, Kind, ParsedMail, Part, Understanding
 
 NAME_CHARACTERS = 200
@@ -55,12 +55,13 @@ class Reading:
     new_text: str
     snippet: str
     has_html: bool
+    words: tuple[str, ...]  # of the text, for `search.index`
     files: tuple[File, ...]
     bounce: dict[str, Any] | None
     warnings: tuple[str, ...]
 
 
-def of(understood: Understanding, *, secret: bytes) -> Reading:
+def of(understood: Understanding, *, secret: bytes, words_in_pieces: bool = False) -> Reading:
     """The reading of a mail. Ids that look like ours but were not signed with `secret` are left out of all threading."""
     mail = understood.mail
     named = (*mail.in_reply_to, *mail.references)
@@ -89,6 +90,7 @@ def of(understood: Understanding, *, secret: bytes) -> Reading:
         new_text=_clean(understood.new_text, TEXT_CHARACTERS),
         snippet=_clean(understood.snippet, 200),
         has_html=bool(mail.html),
+        words=search_words.words_of(text, in_pieces=words_in_pieces),
         files=_files(mail),
         bounce=_bounce(understood),
         warnings=tuple(_clean(one, 200) for one in understood.warnings),

@@ -19,12 +19,11 @@ from sqlalchemy.orm import Session
 
 from inbox import lists, search_query
 from inbox.db import Utc, is_sqlite
-from inbox.mail.search_words import chunks, folded, index_words
+from inbox.mail.search_words import INDEXED, folded, index_words, words_of
 from inbox.models import Conversation, Mailbox, Message, SearchWords
 from inbox.people import Viewer
 from inbox.search_query import EVERY, FILES, LONG, MAILBOX, RECIPIENT, SENDER, SUBJECT, Query, Term
 
-INDEXED = 400_000  # characters of one text; what follows is not searched
 SHOWN = 20_000  # characters of a text in which the found words are looked for, to show them
 BEFORE, AROUND = 40, 200  # characters of a found text: before the first word, and all together
 ID_BITS = 32
@@ -32,31 +31,28 @@ ALL_PLACES = 2**63 - 1
 MANY = 20_000  # PostgreSQL: for more matches than these it walks places instead of collecting all matches first
 POSITIONS = 16_383  # of a tsvector
 
+_INSERT_FTS = text("INSERT INTO search_fts (rowid, words) VALUES (:place, :words)")
 
-def index(session: Session, message: Message) -> None:
-    """Puts a stored message into the index. Its words never change; its text does not either."""
+
+def index(session: Session, message: Message, words: Sequence[str] | None = None) -> None:
+    """Puts a stored message into the index. Its words never change; its text does not either.
+
+    `words` is `words_of(message.text, …)` where that was made elsewhere already.
+    """
     conversation = session.get(Conversation, message.conversation_id)
     assert conversation is not None
     place = place_of(message)
     marks = _marks(message, conversation.mailbox_id)
+    if words is None:
+        words = words_of(message.text, in_pieces=not is_sqlite(session))
     if is_sqlite(session):
-        words = f"{marks} {index_words(message.text[:INDEXED])}"
-        session.execute(
-            text("INSERT INTO search_fts (rowid, words) VALUES (:place, :words)"), {"place": place, "words": words}
-        )
+        session.execute(_INSERT_FTS, {"place": place, "words": f"{marks} {words[0]}"})
         return
-    parts = list(chunks(_body(message)))
-    long = f"{LONG} " if len(parts) > 1 else ""
     session.execute(
         insert(SearchWords),
         [
-            {
-                "place": place,
-                "chunk": n,
-                "message_id": message.id,
-                "words": _vector(f"{long}{marks} {index_words(piece)}"),
-            }
-            for n, piece in enumerate(parts)
+            {"place": place, "chunk": n, "message_id": message.id, "words": _vector(f"{marks} {piece}")}
+            for n, piece in enumerate(words)
         ],
     )
 

@@ -221,9 +221,9 @@ def _settle(
                 for key, conversation_id in sorted(keys.items())
             ],
         )
-    for one in filed:
+    for mail, one in zip(mails, filed, strict=True):
         if one.message is not None:
-            search.index(session, one.message)
+            search.index(session, one.message, mail.reading.words)
     incoming.suggest_joins(session, known, mails, filed, now=now)
 
 

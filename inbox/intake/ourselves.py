@@ -23,7 +23,7 @@ def seen_again(session: Session, known: Knowledge, mail: Mail, *, now: datetime)
     reading = mail.reading
     outgoing = known.outgoing.get(reading.key)
     if outgoing is not None and _is_our_words(session, mail, outgoing):
-        if outgoing.state == "uncertain":
+        if outgoing.state in ("uncertain", "queued", "held"):
             session.flush()
             outbox.found_elsewhere(session, outgoing.key, now=now)
         return Filed("own", known_id=outgoing.message_id)

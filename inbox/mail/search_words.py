@@ -8,6 +8,7 @@ Queries are only ever built from such tokens, so nothing that a person types can
 
 from __future__ import annotations
 
+import operator
 import re
 import unicodedata
 from collections.abc import Iterator
@@ -16,12 +17,14 @@ MAX_TERMS = 40  # of one query; the rest is not searched for
 MAX_WORD = 60  # characters of one word; longer ones (base64, tracking codes) are indexed by their beginning
 CHUNK = 8000  # characters; PostgreSQL keeps positions of a tsvector only up to 16,383
 OVERLAP = 20
+INDEXED = 400_000  # characters of one text; what follows is not searched
 
 _CJK = (
     "\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uac00-\ud7af\u1100-\u11ff"
     "\U00020000-\U0003134f"
 )
 _RUN = re.compile(rf"([{_CJK}]+)|([^\W_{_CJK}]+)")
+_WORD = re.compile("[a-z0-9]+")
 _SMALL = "ぁぃぅぇぉっゃゅょゎゕゖ"
 _LARGE = "あいうえおつやゆよわかけ"
 _DASHES = "‐‑‒–—―−─━－~〜～"
@@ -37,6 +40,8 @@ _ACCENT = re.compile("[\u0300-\u036f]")
 def folded(text: str) -> str:
     """Text as it is compared: NFKC, lower case, hiragana for katakana, large kana for small, no long vowels, no
     accents on Latin."""
+    if text.isascii():
+        return text.replace("\0", " ").lower()
     text = unicodedata.normalize("NFKC", text.replace("\0", " ")).casefold()
     text = _DROPPED.sub("", _DASH_AFTER_KANA.sub("ー", text)).translate(_FOLDED)
     if not text.isascii():
@@ -55,10 +60,14 @@ def _without_accents(text: str) -> str:
 
 def index_words(text: str) -> str:
     """The tokens of a text, separated by spaces, for the index."""
+    text = folded(text)
+    if text.isascii():
+        return " ".join([word[:MAX_WORD] for word in _WORD.findall(text)])
     out: list[str] = []
-    for cjk, word in _RUN.findall(folded(text)):
+    for cjk, word in _RUN.findall(text):
         if cjk:  # the last character stands alone, so that a prefix search for one character finds it
-            out.extend(cjk[at : at + 2] for at in range(len(cjk)))
+            out += map(operator.add, cjk, cjk[1:])
+            out.append(cjk[-1])
         else:
             out.append(word[:MAX_WORD])
     return " ".join(out)
@@ -69,6 +78,13 @@ def chunks(text: str, *, size: int = CHUNK, overlap: int = OVERLAP) -> Iterator[
     step = size - overlap
     for start in range(0, max(1, len(text) - overlap), step):
         yield text[start : start + size]
+
+
+def words_of(found: str, *, in_pieces: bool) -> tuple[str, ...]:
+    """The index's words of a text: for PostgreSQL in pieces, for SQLite in one. Needs no database and takes its time."""
+    if not in_pieces:
+        return (index_words(found[:INDEXED]),)
+    return tuple(index_words(piece) for piece in chunks(found[:INDEXED]))
 
 
 def fts5_query(query: str) -> str:
