@@ -9,6 +9,13 @@ import click
 # Command, the module under inbox.cli that holds it (an attribute `command`), and its line in `--help`.
 COMMANDS = {
     "run": ("run", "Start everything and keep it up until Ctrl-C."),
+    "migrate": ("migrate", "Bring the database to the newest schema."),
+    "user": ("user", "Add a person of the team."),
+    "send": ("send", "Send what is due now, or pause and resume all sending."),
+    "worker": ("worker", "Run jobs until stopped."),
+    "clock": ("clock", "Look for what is due until stopped."),
+    "backup": ("backup", "Copy database and stored mail into a folder, while everything runs."),
+    "restore": ("restore", "Fill an empty installation from a backup; sending starts paused."),
     "explain": ("explain", "Say what is understood of mails, one JSON object each."),
     "demo": ("demo", "Be a customer of the demo mailbox: send a mail, read the answer."),
 }

@@ -123,19 +123,25 @@ def give_up(session: Session, *, now: datetime, limit: int = 100) -> int:
 
 
 def found_elsewhere(session: Session, key: str, *, now: datetime) -> bool:
-    """A mail of ours with this `mail.threads.key` was seen in the Sent folder, in a bounce or in an answer: it did arrive.
+    """A mail of ours with this `mail.threads.key` was seen in the Sent folder, in a bounce or in an answer: it did leave.
 
-    Settles an uncertain one as sent, and one whose retry still waits. True if there was one.
+    Settles an uncertain one as sent; and one that was never tried here, which after a restore means that it left before.
+    True if there was one.
     """
     found = session.scalars(
         select(Outgoing)
-        .where(Outgoing.key == key, Outgoing.state == "uncertain")
-        .with_for_update()
+        .where(Outgoing.key == key, Outgoing.state.in_(("uncertain", "queued", "held")))
+        .with_for_update(of=Outgoing)
         .execution_options(populate_existing=True)
     ).all()
-    for outgoing in found:
+    left = [one for one in found if one.state == "uncertain" or not _was_tried(one)]
+    for outgoing in left:
         arrived(session, outgoing, by="found", actor_id=None, now=now)
-    return bool(found)
+    return bool(left)
+
+
+def _was_tried(outgoing: Outgoing) -> bool:
+    return outgoing.tries > 0 or any(one["state"] for one in outgoing.recipients)
 
 
 def arrived(session: Session, outgoing: Outgoing, *, by: str, actor_id: int | None, now: datetime) -> None:
