@@ -1,7 +1,8 @@
 """The door for WSGI servers: `gunicorn … wsgi:app`."""
 
-from inbox import config, logs
+from inbox import logs
+from inbox.config import settings_or_exit
 from web import create_app
 
-logs.configure(config.settings_or_exit().log_level)
+logs.configure(settings_or_exit().log_level)
 app = create_app()

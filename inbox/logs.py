@@ -20,8 +20,8 @@ def configure(level: str, *, to: IO[str] | None = None) -> None:
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
-    shown: list[Any] = (
-        [structlog.dev.ConsoleRenderer()]
+    shown: list[Any] = (  # tracebacks without local values: those hold passwords and mail
+        [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
         if stream.isatty()
         else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(ensure_ascii=False)]
     )

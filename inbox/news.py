@@ -37,7 +37,7 @@ def since(session: Session, after: int) -> tuple[News, ...]:
 
 
 def company(session: Session, *, now: datetime) -> frozenset[tuple[int, int, int, str]]:
-    """Who looks or writes where: (conversation, mailbox, user, "looking" or "writing"). Two sets differ by what changed."""
+    """Who looks or writes where: (conversation, mailbox, user, "looking" or "writing"); two sets differ by the news."""
     lookers = (
         select(Presence.conversation_id, Conversation.mailbox_id, Presence.user_id)
         .join(Conversation, Conversation.id == Presence.conversation_id)
@@ -49,5 +49,6 @@ def company(session: Session, *, now: datetime) -> frozenset[tuple[int, int, int
         .where(Claim.until > now)
     )
     return frozenset(
-        [(*row, "looking") for row in session.execute(lookers)] + [(*row, "writing") for row in session.execute(writers)]
+        [(*row, "looking") for row in session.execute(lookers)]
+        + [(*row, "writing") for row in session.execute(writers)]
     )

@@ -3,29 +3,30 @@
 How to write a page (say, `things`):
 
 1. `web/things.py` has `pages = Blueprint("things", __name__)` and is named in PAGES below. Its templates stand in
-   `web/pages/things/`, its tests in `tests/web/test_things.py`, its routes in `tests/web/permissions.py` (a route that is
-   missing there fails the tests).
-2. A view gets `g.session` (a transaction: read-only for GET, writing for POST), `g.who` (people.Viewer) and `g.now` (aware
-   UTC), calls one use case of `inbox`, and shows or redirects. It never commits: a status below 400 commits and then rings, any
-   other rolls back. GET changes nothing. Addresses are nouns: POST /conversations/7/closure.
+   `web/pages/things/`, its tests in `tests/web/test_things.py`, its routes in `tests/web/permissions.py` (a route that
+   is missing there fails the tests).
+2. A view gets `g.session` (a transaction: read-only for GET, writing for POST), `g.who` (people.Viewer) and `g.now`
+   (aware UTC), calls one use case of `inbox`, and shows or redirects. It never commits: a status below 400 commits and
+   then rings, any other rolls back. GET changes nothing. Addresses are nouns: POST /conversations/7/closure.
 3. Every page needs a sign-in unless marked `@edge.for_everybody`; `@edge.only("admin")` asks for a role.
 4. Errors: let NotFound, Forbidden and Conflict fly, the edge makes their page. For a form:
        try: things.rename(g.session, g.who, thing_id, name=request.form["name"], now=g.now)
        except UserError as error: return edge.form_again("things/form.html", error, values=request.form)
        edge.tell(gettext("Renamed."), undo=url_for("things.undo", thing_id=7)); return redirect(…)
-   `form_again` answers with the error's status, so the transaction is rolled back; the words the person typed stay.
-   Sockets (testing a mailbox) are opened outside a transaction: `edge.end_transaction()` first, `edge.begin_again()` after.
-5. Templates: `{% extends "base.html" %}`, blocks `title`, `main`, optionally `actions` (right end of the page's head),
-   `scripts`. `{% import "parts/ui.html" as ui %}` gives ui.field, ui.textarea, ui.select, ui.check, ui.button, ui.icon, ui.badge,
-   ui.dot, ui.avatar, ui.empty, ui.older_newer, ui.form_error, ui.csrf. Times: `{{ at | when }}` (list form), `{{ at | when_long }}`,
-   `{{ at | ago }}` (words, kept fresh by app.js), `{{ size | file_size }}`. Every text goes through `_()`.
-6. The content security policy forbids inline scripts, inline styles and style attributes. Colours chosen by people are shown by
-   `ui.dot(colour)` (an SVG attribute). Scripts are files under `static/js`, `<script src="{{ asset('js/things.js') }}" defer>`
-   in block `scripts`. A `fetch` that changes something sends `Madoguchi.headers()` (static/js/app.js), htmx does it by itself.
-7. Keys are declared where the thing is: `data-key="r"` on a link or button makes the key press it, lists it in the help sheet and
-   the command palette under its `data-key-label` (or its text); `data-key="g u"` is a sequence. See static/js/keys.js.
-8. What others do: `document.addEventListener("madoguchi:news", e => e.detail)` gives a list of
-   {conversation, mailbox, kind, by}; `{all: true}` among them means "look at everything again". Fetch what you show; never trust the news.
+   `form_again` answers with the error's status, so the transaction is rolled back; the words that were typed stay.
+   Sockets (testing a mailbox) are opened outside a transaction: `edge.end_transaction()` before, `begin_again()` after.
+5. Templates: `{% extends "base.html" %}`, blocks `title`, `main`, `scripts`. `{% import "parts/ui.html" as ui %}` gives
+   field, textarea, select, check, button, icon, badge, dot, avatar, empty, older_newer, form_error, csrf. Times:
+   `{{ at | when }}` (lists), `{{ at | when_long }}`, `{{ at | ago }}` (words, kept fresh by app.js); sizes:
+   `{{ size | file_size }}`. Every text goes through `_()`.
+6. The content security policy forbids inline scripts, inline styles and style attributes. Colours chosen by people are
+   shown by `ui.dot(colour)` (an SVG attribute). Scripts are files under `static/js`, loaded with
+   `<script src="{{ asset('js/things.js') }}" defer>` in block `scripts`. A fetch goes through `Madoguchi.ask` (app.js),
+   which sends the CSRF token; htmx does so by itself.
+7. Keys are declared where the thing is: `data-key="r"` on a link or button makes the key press it, and lists it in the
+   help sheet and the palette under its `data-key-label` (or its text); `data-key="g u"` is a sequence. See keys.js.
+8. What others do: `document.addEventListener("madoguchi:news", e => e.detail)` gives a list of {conversation, mailbox,
+   kind, by}; `{all: true}` among them means "look at everything again". Fetch what you show; never trust the news.
 """
 
 from __future__ import annotations
@@ -43,6 +44,11 @@ PAGES = (
     "inbox",
     "search",
     "push",
+    "outbox",
+    "people",
+    "preferences",
+    "mailboxes",
+    "demo",
     "conversations",
     "messages",
     "drafts",

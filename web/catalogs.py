@@ -1,6 +1,6 @@
-"""Brings the translation catalogs up to date with the texts in the code: `python -m web.catalogs`, or `--check` to only tell.
+"""Brings the translation catalogs up to date with the texts in the code: `python -m web.catalogs`.
 
-Exit code 1 with `--check` when a text has no Japanese translation.
+`--check` only tells; exit code 1 when a text has no Japanese translation.
 """
 
 from __future__ import annotations
@@ -15,8 +15,20 @@ from babel.messages.pofile import read_po, write_po
 ROOT = Path(__file__).resolve().parents[1]
 CATALOGS = ROOT / "web" / "translations"
 LOCALES = ("ja",)  # English is what the code says
-METHODS = [("web/pages/**.html", "jinja2"), ("web/pages/**.txt", "jinja2"), ("web/**.py", "python"), ("inbox/**.py", "python")]
-DATES = ('"POT-Creation-Date', '"PO-Revision-Date', '"Generated-By', '"Last-Translator', '"Language-Team', '"Report-Msgid')
+METHODS = [
+    ("web/pages/**.html", "jinja2"),
+    ("web/pages/**.txt", "jinja2"),
+    ("web/**.py", "python"),
+    ("inbox/**.py", "python"),
+]
+DATES = (
+    '"POT-Creation-Date',
+    '"PO-Revision-Date',
+    '"Generated-By',
+    '"Last-Translator',
+    '"Language-Team',
+    '"Report-Msgid',
+)
 KEYWORDS = {"_": None, "gettext": None, "lazy_gettext": None, "ngettext": (1, 2), "pgettext": ((1, "c"), 2), "N_": None}
 
 
@@ -25,7 +37,11 @@ def main() -> int:
     missing = 0
     for locale in LOCALES:
         updated = update(locale)
-        empty = [message for message in updated if message.id and (not message.string or not all(_forms(message.string)) or message.fuzzy)]
+        empty = [
+            message
+            for message in updated
+            if message.id and (not message.string or not all(_forms(message.string)) or message.fuzzy)
+        ]
         missing += len(empty)
         print(f"{locale}: {len(updated)} texts, {len(empty)} not translated")
         for message in empty[:20] if check else ():

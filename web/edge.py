@@ -1,4 +1,4 @@
-"""The edge between HTTP and the use cases: one transaction a request, who is signed in, errors as pages, security headers."""
+"""The edge between HTTP and the use cases: one transaction a request, who is signed in, errors as pages, headers."""
 
 from __future__ import annotations
 
@@ -68,7 +68,12 @@ def form_again(template: str, error: UserError, **context: Any) -> Answer:
 
 
 def tell(
-    sentence: str, *, kind: str = "done", undo: str = "", fields: dict[str, Any] | None = None, until: datetime | None = None
+    sentence: str,
+    *,
+    kind: str = "done",
+    undo: str = "",
+    fields: dict[str, Any] | None = None,
+    until: datetime | None = None,
 ) -> None:
     """A short message on the next page, read out to screen readers; `undo` is an address that takes it back by POST.
 
@@ -98,7 +103,14 @@ def begin_again(*, roll_back: bool = False) -> Session:
 
 def same_origin(path: str | None, *, otherwise: str) -> str:
     """`path` if it is one of ours ("/…", no scheme, no host in any spelling), else `otherwise`."""
-    if not path or not path.startswith("/") or path.startswith("//") or "\\" in path or not path.isprintable() or " " in path:
+    if (
+        not path
+        or not path.startswith("/")
+        or path.startswith("//")
+        or "\\" in path
+        or not path.isprintable()
+        or " " in path
+    ):
         return otherwise
     return path
 
@@ -183,7 +195,10 @@ def _admit() -> AnyResponse | tuple[str, int, dict[str, str]] | None:
     """Knows who asks, and lets nobody through who may not."""
     if request.endpoint == "static":
         return None
-    if request.method not in READING and request.headers.get("Sec-Fetch-Site", "same-origin") not in ("same-origin", "none"):
+    if request.method not in READING and request.headers.get("Sec-Fetch-Site", "same-origin") not in (
+        "same-origin",
+        "none",
+    ):
         raise Forbidden(N_("This was asked for by another website."))
     g.who = _who(g.session, g.now)
     if request.endpoint is None:
@@ -276,7 +291,9 @@ def _show_http(error: HTTPException) -> Answer | AnyResponse:
         413: gettext("That is too large. The limit is %(mb)d MB.", mb=settings().max_upload_bytes // 1_000_000),
         429: gettext("Too many requests. Wait a moment."),
     }
-    return _page(code, gettext("That did not work"), sentences.get(code, gettext("The request could not be understood.")))
+    return _page(
+        code, gettext("That did not work"), sentences.get(code, gettext("The request could not be understood."))
+    )
 
 
 def _show_any(error: Exception) -> Answer:
@@ -285,10 +302,14 @@ def _show_any(error: Exception) -> Answer:
     cause = getattr(error, "original_exception", None) or error
     if _database_gone(cause):
         log.error("database_gone", id=number, path=request.path, error=str(cause)[:300])
-        sentence = gettext("The database does not answer. Nothing is lost; this page works again as soon as it is back.")
+        sentence = gettext(
+            "The database does not answer. Nothing is lost; this page works again as soon as it is back."
+        )
         return _page(503, gettext("Not available just now"), sentence, number=number)
     log.error("page_failed", id=number, path=request.path, method=request.method, exc_info=cause)
-    sentence = gettext("Something went wrong on our side. Nothing was changed. It is logged under %(number)s.", number=number)
+    sentence = gettext(
+        "Something went wrong on our side. Nothing was changed. It is logged under %(number)s.", number=number
+    )
     return _page(500, gettext("Something went wrong"), sentence, number=number)
 
 

@@ -39,7 +39,9 @@ class Wanted:
     def query(self) -> dict[str, Any]:
         """The same as parts of an address; what is usual stands in none."""
         query = {"mailbox": self.mailbox_id, "tag": self.tag_id, "owner": self.owner_id}
-        return {name: value for name, value in query.items() if value} | ({"order": self.order} if self.order != "newest" else {})
+        return {name: value for name, value in query.items() if value} | (
+            {"order": self.order} if self.order != "newest" else {}
+        )
 
     @property
     def filters(self) -> dict[str, Any]:
@@ -70,7 +72,14 @@ def home() -> AnyResponse:
 def show(box: str) -> str:
     wanted = Wanted.read(box)
     page = lists.page(
-        g.session, g.who, box, now=g.now, after=request.args.get("after"), size=PAGE_SIZE, order=wanted.order, **wanted.filters
+        g.session,
+        g.who,
+        box,
+        now=g.now,
+        after=request.args.get("after"),
+        size=PAGE_SIZE,
+        order=wanted.order,
+        **wanted.filters,
     )
     first = not request.args.get("after") or page.newer is None
     return render_template(
@@ -95,7 +104,9 @@ def rows(box: str) -> str:
         raise NotFound
     wanted = Wanted.read(box)
     found = lists.rows_of(g.session, g.who, _ids(request.args.getlist("id")), now=g.now)
-    return render_template("inbox/rows.html", rows=[row for row in found if _stands_in(row, wanted)], shown=shown(wanted))
+    return render_template(
+        "inbox/rows.html", rows=[row for row in found if _stands_in(row, wanted)], shown=shown(wanted)
+    )
 
 
 @pages.get("/inbox/counts")
@@ -165,7 +176,10 @@ def shown(wanted: Wanted | None = None) -> Shown:
 
 
 def _icon(name: str) -> Markup:
-    return Markup('<svg class="icon" aria-hidden="true"><use href="%s#%s"></use></svg>') % (asset("vendor/icons.svg"), name)
+    return Markup('<svg class="icon" aria-hidden="true"><use href="%s#%s"></use></svg>') % (
+        asset("vendor/icons.svg"),
+        name,
+    )
 
 
 def _stands_in(row: ListRow, wanted: Wanted) -> bool:
@@ -183,7 +197,9 @@ def _address(wanted: Wanted, *, after: str | None = None) -> str:
 
 
 def _ids(given: list[str]) -> list[int]:
-    return list(dict.fromkeys(int(one) for one in given[:MOST_AT_ONCE] if one.isascii() and one.isdigit() and len(one) < 19))
+    return list(
+        dict.fromkeys(int(one) for one in given[:MOST_AT_ONCE] if one.isascii() and one.isdigit() and len(one) < 19)
+    )
 
 
 def _given_with(action: str) -> dict[str, Any]:
@@ -206,7 +222,12 @@ def _given_with(action: str) -> dict[str, Any]:
 def _undo(action: str, box: str) -> str:
     """The action that takes this one back for conversations of that box; "" where none does."""
     from_open = {"close": "reopen", "spam": "not_spam", "snooze": "reopen", "wait": "reopen"}
-    others = {("reopen", "closed"): "close", ("reopen", "waiting"): "wait", ("close", "waiting"): "wait", ("not_spam", "spam"): "spam"}
+    others = {
+        ("reopen", "closed"): "close",
+        ("reopen", "waiting"): "wait",
+        ("close", "waiting"): "wait",
+        ("not_spam", "spam"): "spam",
+    }
     return from_open.get(action, "") if box in ("unassigned", "mine", "open") else others.get((action, box), "")
 
 

@@ -25,7 +25,9 @@ DAYS_SHOWN_AS_AGO = 45
 
 
 def install(app: Flask) -> None:
-    _Babel(app, default_locale="en", default_timezone="Asia/Tokyo", locale_selector=locale, timezone_selector=_zone_name)
+    _Babel(
+        app, default_locale="en", default_timezone="Asia/Tokyo", locale_selector=locale, timezone_selector=_zone_name
+    )
     app.add_template_filter(when)
     app.add_template_filter(when_long)
     app.add_template_filter(when_day)
@@ -109,7 +111,7 @@ def catalog(name: str) -> NullTranslations:
 
 # -- times and sizes in words. Hand-made, because a list has a hundred of them and Babel needs 0.1 ms for each.
 
-MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
+MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 
 
 @dataclass(frozen=True)

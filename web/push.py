@@ -1,7 +1,7 @@
 """The event stream: tells open screens within a second that something changed. They fetch what with their own rights.
 
-One pair of threads per web process serves all its streams: one listens to the doorbell, one reads the new history events
-when it rings, or after two seconds without. So a dead Redis costs two seconds and nothing else.
+One pair of threads per web process serves all its streams: one listens to the doorbell, one reads the new history
+events when it rings, or after two seconds without. So a dead Redis costs two seconds and nothing else.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import queue
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -72,7 +73,9 @@ def _written(batch: list[News]) -> Iterator[str]:
         return
     newest = max(one.id for one in batch)
     told = [
-        {"all": True} if one.kind == "all" else {"conversation": one.conversation_id, "mailbox": one.mailbox_id, "kind": one.kind, "by": one.by}
+        {"all": True}
+        if one.kind == "all"
+        else {"conversation": one.conversation_id, "mailbox": one.mailbox_id, "kind": one.kind, "by": one.by}
         for one in batch
     ]
     yield "event: news\n" + (f"id: {newest}\n" if newest else "") + f"data: {json.dumps(told)}\n\n"
@@ -104,10 +107,8 @@ class Screen:
 
     def end(self) -> None:
         self.ended = True
-        try:
+        with suppress(queue.Full):  # then it is awake anyway
             self.waiting.put_nowait(None)
-        except queue.Full:
-            pass  # it is awake anyway
 
     def missed(self) -> list[News]:
         """What happened between the page and this stream."""
@@ -233,7 +234,9 @@ class _Reader:
         fresh = [one for one in found if one.id not in self._told]
         self._remember(fresh)
         told_company = {(c, m, u, kind) for c, m, u, kind in changed}
-        return fresh + [News(0, conversation, mailbox, kind, by) for conversation, mailbox, by, kind in sorted(told_company)]
+        return fresh + [
+            News(0, conversation, mailbox, kind, by) for conversation, mailbox, by, kind in sorted(told_company)
+        ]
 
     def _remember(self, fresh: list[News]) -> None:
         now = time.monotonic()

@@ -6,7 +6,7 @@ from flask import Blueprint, g, redirect, render_template, request, session, url
 from flask_babel import force_locale, gettext
 from werkzeug.wrappers import Response
 
-from inbox import people
+from inbox import notices, people
 from inbox.config import settings
 from inbox.errors import UserError
 from inbox.people import TooManyTries
@@ -37,7 +37,9 @@ def create() -> Answer | Response | tuple[str, int, dict[str, str]]:
     try:
         who = people.sign_in(g.session, email[:254], password[:1000], ip=request.remote_addr or "", now=g.now)
     except UserError as error:
-        page, status = edge.form_again("sessions/new.html", error, values={"email": email}, next=onwards, nobody_yet=False)
+        page, status = edge.form_again(
+            "sessions/new.html", error, values={"email": email}, next=onwards, nobody_yet=False
+        )
         return page, status, {"Retry-After": str(error.seconds)} if isinstance(error, TooManyTries) else {}
     edge.remember(who)
     return redirect(onwards or url_for("inbox.home"), 303)
@@ -118,8 +120,6 @@ def appearance() -> Response:
 
 
 def _mail_reset(member: people.Member, link: str) -> None:
-    from inbox import notices
-
     with force_locale(member.locale):
         words = {"name": member.name, "link": link}
         notices.queue(

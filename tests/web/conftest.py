@@ -79,7 +79,9 @@ class Visitor:
 
     def get(self, path: str, **more: Any) -> TestResponse:
         response = self.client.get(path, **more)
-        found = re.search(r'name="csrf_token" value="([^"]+)"', response.text) if response.mimetype == "text/html" else None
+        found = (
+            re.search(r'name="csrf_token" value="([^"]+)"', response.text) if response.mimetype == "text/html" else None
+        )
         self.token = found[1] if found else self.token
         return response
 
@@ -103,7 +105,9 @@ def signed_in(app: Flask, world: World) -> Callable[[str], Visitor]:
     def sign_in(role: str, *, epoch: int = 0) -> Visitor:
         found = Visitor(app)
         with found.client.session_transaction() as session:
-            session.update(user=world.users[role], epoch=epoch, at=int(datetime.now(UTC).timestamp()), key=f"browser of {role}")
+            session.update(
+                user=world.users[role], epoch=epoch, at=int(datetime.now(UTC).timestamp()), key=f"browser of {role}"
+            )
         return found
 
     return sign_in

@@ -1,9 +1,9 @@
 """Who may reach which route. Every route stands here, or the tests fail.
 
-`who`: everybody; or the least role that may (agent, manager, admin). `hidden_from` says who must not even learn that the thing
-exists (404): "outsider" is an agent who has no access to the mailbox in which it stands.
-`path` makes the address from the World; `form` what is posted. Everyone who may must get an answer below 400, or 400 and 409
-where the form is incomplete on purpose (`refused=True`).
+`who`: everybody; or the least role that may (agent, manager, admin). `hidden_from` says who must not even learn that
+the thing exists (404): "outsider" is an agent who has no access to the mailbox in which it stands.
+`path` makes the address from the World; `form` what is posted. Everyone who may must get an answer below 400, or 400
+and 409 where the form is incomplete on purpose (`refused=True`).
 """
 
 from __future__ import annotations
@@ -34,7 +34,9 @@ def route(who: str, path: str | Callable[[Any], str], **more: Any) -> Route:
 ROUTES: dict[tuple[str, str], Route] = {
     ("static", "GET"): route("everybody", "/static/css/app.css"),
     ("sessions.new", "GET"): route("everybody", "/sign-in"),
-    ("sessions.create", "POST"): route("everybody", "/sign-in", form=lambda w: {"email": "x@y.example", "password": "-"}, refused=True),
+    ("sessions.create", "POST"): route(
+        "everybody", "/sign-in", form=lambda w: {"email": "x@y.example", "password": "-"}, refused=True
+    ),
     ("sessions.end", "POST"): route("everybody", "/sign-out"),
     ("sessions.show_link", "GET"): route("everybody", "/links/invite/none", not_found=True),
     ("sessions.take_up_link", "POST"): route("everybody", "/links/invite/none", not_found=True),

@@ -1,4 +1,4 @@
-"""The house in a real Chromium: signing in, the list by keys, what colleagues do, phone width, themes, accessibility."""
+"""The house in a real Chromium: signing in, the list by keys, what colleagues do, phone width, themes, axe."""
 
 from __future__ import annotations
 
@@ -35,7 +35,12 @@ def sign_in(served: str, browser: Browser) -> Any:
         context = browser.new_context(**{"viewport": {"width": 1440, "height": 900}, "locale": "en-GB", **more})
         page = context.new_page()
         page.set_default_timeout(8000)
-        page.on("console", lambda message: errors.append(message.text) if message.type == "error" and "404" not in message.text else None)
+        page.on(
+            "console",
+            lambda message: (
+                errors.append(message.text) if message.type == "error" and "404" not in message.text else None
+            ),
+        )
         page.on("pageerror", lambda error: errors.append(str(error)))
         opened.append(context)
         page.goto(served + "/sign-in")
@@ -238,7 +243,15 @@ def test_the_pages_are_accessible(sign_in: SignIn, served: str, world: World, sc
         conversations.tag(session, story, "VIP", now=datetime.now(UTC), actor_id=None)
     page = sign_in(color_scheme=scheme, viewport={"width": width, "height": 900})
     found = []
-    for path in ("/inbox/open", "/inbox/snoozed", "/search", "/search?q=none", "/nowhere", "/inbox/mine#keys", "/inbox/mine#palette"):
+    for path in (
+        "/inbox/open",
+        "/inbox/snoozed",
+        "/search",
+        "/search?q=none",
+        "/nowhere",
+        "/inbox/mine#keys",
+        "/inbox/mine#palette",
+    ):
         page.goto(served + path)
         if "#" in path and width > 800:
             page.keyboard.press("?" if path.endswith("keys") else "Control+k")
@@ -259,4 +272,7 @@ def violations(page: Page, where: str) -> list[str]:
     result = page.evaluate(
         "axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']})"
     )
-    return [f"{where}: {one['id']}: {one['nodes'][0]['html'][:160]} {one['nodes'][0]['failureSummary'][:300]}" for one in result["violations"]]
+    return [
+        f"{where}: {one['id']}: {one['nodes'][0]['html'][:160]} {one['nodes'][0]['failureSummary'][:300]}"
+        for one in result["violations"]
+    ]

@@ -175,14 +175,28 @@ def test_nothing_but_static_files_is_given_out(visitor: Visitor, path: str) -> N
 
 @pytest.mark.parametrize(
     "path",
-    ["//evil.example", "/\\evil.example", "https:evil.example", "https://evil.example/", "javascript:alert(1)", "", None,
-     "/a\r\nSet-Cookie: x=y", "/\tevil", "evil", "\\\\evil", "/%0d\nx"],
-)  # fmt: skip
+    [
+        "//evil.example",
+        "/\\evil.example",
+        "https:evil.example",
+        "https://evil.example/",
+        "javascript:alert(1)",
+        "",
+        None,
+        "/a\r\nSet-Cookie: x=y",
+        "/\tevil",
+        "evil",
+        "\\\\evil",
+        "/%0d\nx",
+    ],
+)
 def test_next_leads_to_our_own_pages_only(path: str | None) -> None:
     assert edge.same_origin(path, otherwise="/home") == "/home"
 
 
-@pytest.mark.parametrize("path", ["/inbox/open?mailbox=1&order=waiting", "/conversations/7?box=mine", "/search?q=%E9%B0%BB"])
+@pytest.mark.parametrize(
+    "path", ["/inbox/open?mailbox=1&order=waiting", "/conversations/7?box=mine", "/search?q=%E9%B0%BB"]
+)
 def test_next_may_be_any_page_of_ours(path: str) -> None:
     assert edge.same_origin(path, otherwise="/home") == path
 

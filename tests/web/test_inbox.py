@@ -30,7 +30,9 @@ def test_other_mailboxes_are_not_seen(agent: Visitor, world: World) -> None:
     assert "A quote for 40 units" not in agent.get(f"/inbox/open/rows?id={world.theirs}").text
 
 
-@pytest.mark.parametrize("query", ["after=nonsense", "after=o99999999999999999999_1", "mailbox=x", "order=upside", "tag=9999", "owner=-1"])
+@pytest.mark.parametrize(
+    "query", ["after=nonsense", "after=o99999999999999999999_1", "mailbox=x", "order=upside", "tag=9999", "owner=-1"]
+)
 def test_strange_addresses_harm_nothing(agent: Visitor, query: str) -> None:
     assert agent.get(f"/inbox/open?{query}").status_code == 200
 
@@ -80,7 +82,9 @@ def test_a_page_costs_a_fixed_number_of_queries(agent: Visitor, world: World, en
 
 def test_several_are_closed_at_once_and_opened_again(agent: Visitor, world: World) -> None:
     agent.get("/inbox/open")
-    response = agent.post("/inbox/changes", {"action": "close", "id": [world.mine, world.free], "box": "open", "next": "/inbox/open"})
+    response = agent.post(
+        "/inbox/changes", {"action": "close", "id": [world.mine, world.free], "box": "open", "next": "/inbox/open"}
+    )
     assert response.headers["Location"] == "/inbox/open"
     assert conversation(world.mine).status == conversation(world.free).status == "closed"
     page = agent.get("/inbox/open").text
@@ -105,7 +109,9 @@ def test_a_conversation_is_taken_given_and_dropped(agent: Visitor, world: World)
 
 
 def test_it_cannot_be_given_to_somebody_without_access(agent: Visitor, world: World) -> None:
-    response = agent.post("/inbox/changes", {"action": "assign", "owner": str(world.users["outsider"]), "id": [world.free]})
+    response = agent.post(
+        "/inbox/changes", {"action": "assign", "owner": str(world.users["outsider"]), "id": [world.free]}
+    )
     assert response.status_code == 400
     assert conversation(world.free).owner_id is None
 
@@ -159,7 +165,9 @@ def test_counts_follow(agent: Visitor, world: World) -> None:
     assert f"mailbox-{world.sales}" not in counts
 
 
-def test_search_finds_two_characters_and_keeps_to_the_own_mailboxes(agent: Visitor, signed_in: Callable[[str], Visitor], world: World) -> None:
+def test_search_finds_two_characters_and_keeps_to_the_own_mailboxes(
+    agent: Visitor, signed_in: Callable[[str], Visitor], world: World
+) -> None:
     from inbox import search
     from inbox.models import Message
 

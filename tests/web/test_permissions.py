@@ -18,7 +18,12 @@ METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 
 def every_route(app: Flask) -> set[tuple[str, str]]:
-    return {(rule.endpoint, method) for rule in app.url_map.iter_rules() for method in METHODS if method in (rule.methods or ())}
+    return {
+        (rule.endpoint, method)
+        for rule in app.url_map.iter_rules()
+        for method in METHODS
+        if method in (rule.methods or ())
+    }
 
 
 def visitor_of(role: str, app: Flask, signed_in: Callable[..., Visitor]) -> Visitor:
@@ -85,7 +90,9 @@ def test_no_change_without_its_token(app: Flask, world: World, signed_in: Callab
 def test_no_change_from_another_website(app: Flask, world: World, signed_in: Callable[..., Visitor]) -> None:
     for (endpoint, method), route in ROUTES.items():
         if method != "GET":
-            response = signed_in("admin").post(route.path(world), route.form(world), headers={"Sec-Fetch-Site": "cross-site"})
+            response = signed_in("admin").post(
+                route.path(world), route.form(world), headers={"Sec-Fetch-Site": "cross-site"}
+            )
             assert response.status_code == 403, endpoint
 
 
@@ -103,7 +110,9 @@ def everything() -> dict[str, str]:
     with db.reading() as session:
         return {
             table.name: hashlib.sha256(
-                repr(sorted(map(repr, session.execute(select(*(c for c in table.c if c.name != "words"))).all()))).encode()
+                repr(
+                    sorted(map(repr, session.execute(select(*(c for c in table.c if c.name != "words"))).all()))
+                ).encode()
             ).hexdigest()
             for table in Base.metadata.sorted_tables
             if any(c.name != "words" for c in table.c)

@@ -85,12 +85,19 @@ def warm(stream: Stream, world: World) -> None:
     assert stream.news(6)
 
 
-def test_what_a_colleague_does_is_told_within_a_second(agent: Visitor, world: World, valkey: Valkey, listening: Open) -> None:
+def test_what_a_colleague_does_is_told_within_a_second(
+    agent: Visitor, world: World, valkey: Valkey, listening: Open
+) -> None:
     stream = listening(agent)
     warm(stream, world)
     time_before = time.monotonic()
     assign(world, world.free)
-    assert {"conversation": world.free, "mailbox": world.support, "kind": "assigned", "by": world.users["admin"]} in stream.news(3)
+    assert {
+        "conversation": world.free,
+        "mailbox": world.support,
+        "kind": "assigned",
+        "by": world.users["admin"],
+    } in stream.news(3)
     assert time.monotonic() - time_before < 1
 
 

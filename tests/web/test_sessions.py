@@ -74,7 +74,13 @@ def test_a_session_ends_when_its_person_is_deactivated(agent: Visitor, world: Wo
         admin = people.viewer(session, world.users["admin"], 0)
         assert admin is not None
         people.change_person(
-            session, admin, world.users["agent"], role="agent", active=False, mailbox_ids=[world.support], now=datetime.now(UTC)
+            session,
+            admin,
+            world.users["agent"],
+            role="agent",
+            active=False,
+            mailbox_ids=[world.support],
+            now=datetime.now(UTC),
         )
     assert agent.get("/inbox/mine").status_code == 303
 
@@ -103,9 +109,15 @@ def test_an_invitation_is_taken_up(app, world: World) -> None:  # type: ignore[n
         admin = people.viewer(session, world.users["admin"], 0)
         assert admin is not None
         token = people.invite(
-            session, admin, email="new@shop.example", name="Nao", role="agent", mailbox_ids=[world.support], locale="en",
+            session,
+            admin,
+            email="new@shop.example",
+            name="Nao",
+            role="agent",
+            mailbox_ids=[world.support],
+            locale="en",
             now=datetime.now(UTC),
-        )  # fmt: skip
+        )
     visitor = Visitor(app)
     assert "new@shop.example" in visitor.get(f"/links/invite/{token}").text
     assert visitor.post(f"/links/invite/{token}", {"name": "Nao", "password": PASSWORD}).status_code == 303
