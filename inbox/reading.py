@@ -69,7 +69,7 @@ def of(understood: Understanding, *, secret: bytes, words_in_pieces: bool = Fals
     believed = _without(mail, {one for one in named if ours[one] is None and threads.looks_like_ours(one)})
     subject = _clean(mail.subject, SUBJECT_CHARACTERS)
     people = tuple(_pairs(group) for group in (mail.from_ or mail.sender, mail.to, mail.cc, mail.reply_to))
-    text = _clean(mail.text, TEXT_CHARACTERS)
+    text, new_text = _clean(mail.text, TEXT_CHARACTERS), _clean(understood.new_text, TEXT_CHARACTERS)
     return Reading(
         kind=str(understood.kind),
         generated=understood.kind is Kind.AUTO_REPLY and _is_no_answer(mail),
@@ -87,10 +87,10 @@ def of(understood: Understanding, *, secret: bytes, words_in_pieces: bool = Fals
         thread_index=_clean(mail.header("Thread-Index"), 500),
         dated=mail.date,
         text=text,
-        new_text=_clean(understood.new_text, TEXT_CHARACTERS),
+        new_text=new_text,
         snippet=_clean(understood.snippet, 200),
         has_html=bool(mail.html),
-        words=search_words.words_of(text, in_pieces=words_in_pieces),
+        words=search_words.words_of(text if text.strip() else new_text, in_pieces=words_in_pieces),
         files=_files(mail),
         bounce=_bounce(understood),
         warnings=tuple(_clean(one, 200) for one in understood.warnings),

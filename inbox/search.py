@@ -37,21 +37,22 @@ _INSERT_FTS = text("INSERT INTO search_fts (rowid, words) VALUES (:place, :words
 def index(session: Session, message: Message, words: Sequence[str] | None = None) -> None:
     """Puts a stored message into the index. Its words never change; its text does not either.
 
-    `words` is `words_of(message.text, …)` where that was made elsewhere already.
+    `words` is `words_of` the text (of a mail that is HTML alone: of its new words) where that was made elsewhere.
     """
     conversation = session.get(Conversation, message.conversation_id)
     assert conversation is not None
     place = place_of(message)
     marks = _marks(message, conversation.mailbox_id)
     if words is None:
-        words = words_of(message.text, in_pieces=not is_sqlite(session))
+        words = words_of(_body(message), in_pieces=not is_sqlite(session))
     if is_sqlite(session):
         session.execute(_INSERT_FTS, {"place": place, "words": f"{marks} {words[0]}"})
         return
+    long = f"{LONG} " if len(words) > 1 else ""
     session.execute(
         insert(SearchWords),
         [
-            {"place": place, "chunk": n, "message_id": message.id, "words": _vector(f"{marks} {piece}")}
+            {"place": place, "chunk": n, "message_id": message.id, "words": _vector(f"{long}{marks} {piece}")}
             for n, piece in enumerate(words)
         ],
     )

@@ -180,6 +180,12 @@ def test_what_is_taken_out_is_not_found(session: Session, support, aoi) -> None:
     assert found(session, aoi, "個人情報") == []
 
 
+def test_a_mail_that_is_html_alone_is_found_by_its_words(session: Session, support, aoi) -> None:
+    conversation = filed(session, support, "件", "", new_text="表の中の鯖缶")
+    assert found(session, aoi, "鯖缶") == [conversation.id]
+    assert any(marked for _words, marked in search.search(session, aoi, "鯖缶", now=NOW).rows[0].match)
+
+
 HOSTILE = [
     "", " ", '"', '""', "*", "-", "--", "NEAR(a b)", "a AND", "OR", "NOT x", "a:b:c", "from:", "from:*", "is:", "before:x", "before:9999-99-99",
     "before:0001-01-01", "after:9999-12-31", "' & !", "a'b", "\\", "a\\'b", ":*", "<->", "(", "))", "{", "^", "+x", "x" * 5_000, "猫" * 3_000,
