@@ -172,7 +172,16 @@ def _threads(session: Session, knowledge: Knowledge, readings: list[Reading]) ->
         select(Conversation).where(Conversation.id.in_(wanted)).order_by(Conversation.id).with_for_update()
     )
     knowledge.conversations = {one.id: one for one in found}
+    _follow_joins(session, knowledge)
     _taking_part(session, knowledge)
+
+
+def _follow_joins(session: Session, knowledge: Knowledge) -> None:
+    """What was joined into another conversation goes on there; the emptied one stands in no list."""
+    for emptied, conversation in list(knowledge.conversations.items()):
+        while conversation.joined_into_id is not None:
+            conversation = session.get_one(Conversation, conversation.joined_into_id, with_for_update=True)
+            knowledge.conversations[conversation.id] = knowledge.conversations[emptied] = conversation
 
 
 def _taking_part(session: Session, knowledge: Knowledge) -> None:

@@ -214,3 +214,15 @@ def test_a_large_conversation_moves_in_parts(session: Session, engine: Engine, s
     assert (a.message_count, b.message_count) == (10, 0)
     assert session.scalars(select(Message.conversation_id).distinct()).all() == [a.id]
     assert session.get_one(User, aoi.id)
+
+
+def test_mail_that_names_the_emptied_conversation_is_filed_where_it_went_on(session: Session, support, aoi) -> None:
+    from inbox.intake import knowing
+
+    a, b, c = (a_conversation(session, support) for _ in range(3))
+    a_message(session, c)
+    joins.join(session, aoi, b.id, c.id, now=NOW)
+    joins.join(session, aoi, a.id, b.id, now=NOW)
+    knowledge = knowing.Knowledge(support.id, frozenset(), frozenset(), {}, conversations={c.id: c, b.id: b})
+    knowing._follow_joins(session, knowledge)
+    assert {i: found.id for i, found in knowledge.conversations.items()} == {a.id: a.id, b.id: a.id, c.id: a.id}
