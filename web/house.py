@@ -52,25 +52,34 @@ class House:
     banners: tuple[Banner, ...]
     newest: int
     compose: str = ""
+    demo: bool = False  # whether the demo mailbox is among the mailboxes
     words: dict[str, object] = field(default_factory=dict)
 
 
 def install(app: Flask) -> None:
     app.add_template_global(house)
     app.add_template_global(_address, "house_address")
+    app.add_template_global(first_steps)
 
 
 def house() -> House:
     """Built once for a page, from a handful of small queries."""
     side = sidebar.show(g.session, g.who, now=g.now)
-    return House(
+    g.house = House(
         groups=tuple(group for group in (_boxes(side), _mailboxes(side), _more(side), _settings()) if group.items),
         account=_account(),
         banners=_banners(side),
         newest=side.newest,
         compose=_address("drafts.start") if side.mailboxes else "",
+        demo=any(mailbox.is_demo for mailbox in side.mailboxes),
         words=_words(),
     )
+    return g.house
+
+
+def first_steps() -> bool:
+    """Whether the page of the house that is being built shows what to try with the demo."""
+    return g.house.demo
 
 
 def counts(side: Sidebar) -> dict[str, int]:
@@ -186,15 +195,53 @@ def _account() -> tuple[Item, ...]:
 
 
 def _banners(side: Sidebar) -> tuple[Banner, ...]:
-    health = _address("health.show")
-    broken = [mailbox.name for mailbox in side.mailboxes if mailbox.state == "bad"]
-    banners = []
-    if broken:
-        text = gettext("No mail comes in for: %(names)s.", names=gettext(", ").join(broken))
-        banners.append(Banner("bad", text, health, gettext("What is wrong")))
-    if any(mailbox.importing for mailbox in side.mailboxes):
-        banners.append(Banner("note", gettext("Older mail is still coming in."), health, gettext("How far it is")))
-    return tuple(banners)
+    """What is wrong with the installation, then with mailboxes, then what is only worth knowing."""
+    return (*_pauses(side), *_parts(), *_broken(side), *_notes(side))
+
+
+def _pauses(side: Sidebar) -> list[Banner]:
+    outbox = _address("outbox.show")
+    if side.paused_by == "restored":
+        text = gettext("This is a restored backup: nothing is sent until an administrator lets sending go on.")
+        return [Banner("bad", text, outbox, gettext("Look at the outbox"))]
+    if side.paused_by:
+        return [Banner("bad", gettext("Sending is paused for all mailboxes."), outbox, gettext("Look at the outbox"))]
+    paused = [mailbox.name for mailbox in side.mailboxes if mailbox.sending_paused]
+    if paused:
+        text = gettext("Sending is paused for: %(names)s.", names=gettext(", ").join(paused))
+        return [Banner("note", text, outbox, gettext("Look at the outbox"))]
+    return []
+
+
+def _parts() -> list[Banner]:
+    """Parts of the system that do not work, in one line."""
+    if not _address("health.show"):
+        return []
+    from web import health
+
+    found = health.troubles()
+    if not found:
+        return []
+    return [Banner("bad", gettext(" ").join(found), _address("health.show"), gettext("What is wrong"))]
+
+
+def _broken(side: Sidebar) -> list[Banner]:
+    health, found = _address("health.show"), []
+    reading = [mailbox.name for mailbox in side.mailboxes if mailbox.state == "bad"]
+    if reading:
+        text = gettext("No mail comes in for: %(names)s.", names=gettext(", ").join(reading))
+        found.append(Banner("bad", text, health, gettext("What is wrong")))
+    sending = [mailbox.name for mailbox in side.mailboxes if mailbox.smtp_error_code and mailbox.state != "off"]
+    if sending:
+        text = gettext("No mail leaves from: %(names)s.", names=gettext(", ").join(sending))
+        found.append(Banner("bad", text, health, gettext("What is wrong")))
+    return found
+
+
+def _notes(side: Sidebar) -> list[Banner]:
+    if not any(mailbox.importing for mailbox in side.mailboxes):
+        return []
+    return [Banner("note", gettext("Older mail is still coming in."), _address("health.show"), gettext("How far it is"))]
 
 
 def _health_words(mailbox: SideMailbox) -> str:

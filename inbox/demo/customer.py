@@ -5,10 +5,13 @@ from __future__ import annotations
 import email.message
 import email.policy
 import email.utils
+import json
 import re
 import smtplib
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
 from imapclient import IMAPClient
 from imapclient.exceptions import IMAPClientError, LoginError
@@ -34,7 +37,32 @@ class Answer:
     raw: bytes
 
 
-def send(from_address: str, subject: str, text: str, *, name: str = "", in_reply_to: str = "") -> str:
+@dataclass(frozen=True)
+class Written:
+    """A mail that was written here as a customer; `files` are names."""
+
+    message_id: str
+    address: str
+    name: str
+    subject: str
+    text: str
+    at: str  # ISO, UTC
+    in_reply_to: str
+    files: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class File:
+    """Something attached."""
+
+    name: str
+    content_type: str
+    data: bytes
+
+
+def send(
+    from_address: str, subject: str, text: str, *, name: str = "", in_reply_to: str = "", files: Sequence[File] = ()
+) -> str:
     """Writes a mail from a customer to the team; the Message-ID. `in_reply_to` answers a mail of `answers`.
 
     Raises UserError for an address that cannot be one, Unavailable when the demo server does not answer.
@@ -50,12 +78,30 @@ def send(from_address: str, subject: str, text: str, *, name: str = "", in_reply
     if in_reply_to:
         mail["In-Reply-To"] = mail["References"] = _one_line(in_reply_to)
     mail.set_content(text)
+    for file in files:
+        maintype, subtype = _type(file.content_type)
+        mail.add_attachment(file.data, maintype=maintype, subtype=subtype, filename=_one_line(file.name))
     try:
         with smtplib.SMTP(settings.smtp_host, settings.smtp_port, timeout=TIMEOUT) as smtp:
             smtp.sendmail(address, [settings.user], mail.as_bytes())
     except (OSError, smtplib.SMTPException) as error:
         raise _dead(error) from error
+    at = datetime.now(UTC).isoformat(timespec="seconds")
+    names = tuple(_one_line(file.name) for file in files)
+    _note(Written(message_id, address, _one_line(name), _one_line(subject), text, at, _one_line(in_reply_to), names))
     return message_id
+
+
+def written(address: str) -> list[Written]:
+    """What was written here as this customer, newest first. Raises UserError for an address that cannot be one."""
+    customer = _customer(address)
+    try:
+        lines = _notes().read_text("utf-8").splitlines()
+    except FileNotFoundError:
+        return []
+    noted = [json.loads(line) for line in lines]
+    found = [Written(**one | {"files": tuple(one["files"])}) for one in noted if one["address"] == customer]
+    return found[::-1][:MOST_SHOWN]
 
 
 def answers(address: str) -> list[Answer]:
@@ -102,6 +148,20 @@ def _customer(address: str) -> str:
     if cleaned.endswith("@" + demo.TEAM_DOMAIN):
         raise UserError(N_("Write as a customer: this address belongs to the team."), field="from_address")
     return cleaned
+
+
+def _type(content_type: str) -> tuple[str, str]:
+    known = re.fullmatch(r"(application|audio|font|image|text|video)/([\w.+-]{1,80})", content_type)
+    return (known[1], known[2]) if known else ("application", "octet-stream")
+
+
+def _notes() -> Path:
+    return demo.folder(config.settings().data) / "written.jsonl"
+
+
+def _note(mail: Written) -> None:
+    with _notes().open("a", encoding="utf-8") as notes:
+        notes.write(json.dumps(asdict(mail), ensure_ascii=False) + "\n")
 
 
 def _one_line(text: str) -> str:
