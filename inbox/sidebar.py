@@ -1,4 +1,4 @@
-"""What stands at the side of every page: counts of the boxes, mailboxes and how they are, troubles. A few small queries."""
+"""What stands at the side of every page: counts of the boxes, mailboxes and how they are, troubles."""
 
 from __future__ import annotations
 
@@ -48,10 +48,10 @@ class Sidebar:
 
 
 def show(session: Session, who: Viewer, *, now: datetime) -> Sidebar:
-    newest = session.scalar(_NEWEST) or 0  # first: what comes in while we read is news
+    given = {"mailboxes": who.mailbox_ids, "me": who.id}
+    newest, quarantined, drafts = session.execute(_NUMBERS, given).one()  # first: what comes while we read is news
     of_mailboxes = lists.counts_by_mailbox(session, who)
-    given = {"mailboxes": who.mailbox_ids}
-    outgoing = {state: count for state, count in session.execute(_OUTGOING, given)}
+    outgoing = dict(session.execute(_OUTGOING, given).all())
     return Sidebar(
         boxes={box: sum(counts[box] for counts in of_mailboxes.values()) for box in lists.BOXES},
         mailboxes=tuple(
@@ -71,9 +71,9 @@ def show(session: Session, who: Viewer, *, now: datetime) -> Sidebar:
         ),
         leaving=sum(outgoing.get(state, 0) for state in LEAVING),
         stuck=sum(outgoing.get(state, 0) for state in STUCK),
-        quarantined=session.scalar(_QUARANTINED, given) or 0,
-        drafts=session.scalar(_DRAFTS, {"me": who.id}) or 0,
-        newest=newest,
+        quarantined=quarantined,
+        drafts=drafts,
+        newest=newest or 0,
         paused_by=outbox.paused_by(session),
     )
 
@@ -124,3 +124,4 @@ _QUARANTINED = (
     .where(and_(RawMail.state == "quarantined", Folder.mailbox_id.in_(_SEEN)))
 )
 _DRAFTS = select(func.count()).select_from(Draft).where(Draft.author_id == bindparam("me"), Draft.state == "open")
+_NUMBERS = select(_NEWEST.scalar_subquery(), _QUARANTINED.scalar_subquery(), _DRAFTS.scalar_subquery())
