@@ -28,7 +28,7 @@ def mails(count: int, *, seed: int = 7) -> Iterator[bytes]:
     """`count` mails with CRLF lines; the same seed gives the same bytes."""
     chance = random.Random(seed)
     words = ["".join(chance.choices(SYLLABLES, k=chance.randint(1, 4))) for _ in range(4000)]
-    pool = chance.randbytes(400_000)
+    pool = chance.randbytes(1_000_000)
     earlier: list[tuple[str, str, str]] = []  # (Message-ID, References, subject)
     for number in range(count):
         yield _mail(chance, number, words=words, pool=pool, earlier=earlier)
@@ -44,7 +44,7 @@ def _mail(
     references = f"{parent[1]} {parent[0]}".strip() if parent else ""
     earlier.append((mail_id, references, subject.removeprefix("Re: ")))
     charset = chance.choice(CHARSETS) if japanese else "utf-8"
-    size = int(min(max(chance.lognormvariate(7.2, 1.1), 200), 60_000))
+    size = int(min(max(chance.lognormvariate(8.8, 0.7), 800), 120_000))  # bytes of words: most mails are short, some are very long
     body = _japanese(chance, size) if japanese else _english(chance, size, words)
     sender = chance.randrange(600)
     head = [
@@ -84,8 +84,8 @@ def _text(body: str, charset: str, subtype: str) -> bytes:
 
 def _with_file(chance: random.Random, content: bytes, pool: bytes, number: int) -> bytes:
     edge = b"mix%d" % number
-    start = chance.randrange(len(pool) - 200_000)
-    data = pool[start : start + chance.randint(20_000, 200_000)]
+    start = chance.randrange(len(pool) - 600_000)
+    data = pool[start : start + chance.randint(40_000, 600_000)]
     name = chance.choice(("invoice.pdf", "photo.jpg", "list.xlsx"))
     file = (
         f'Content-Type: application/octet-stream; name="{name}"\r\nContent-Disposition: attachment; filename="{name}"\r\n'

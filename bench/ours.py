@@ -1,0 +1,101 @@
+"""The same jobs done by Madoguchi itself: each runs in a process of its own and prints its figure as JSON."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+from sqlalchemy import func, select
+
+from inbox import db, fetching, mailboxes, outbox, sending
+from inbox.blobs import blobs
+from inbox.mail.threads import key
+from inbox.models import Message, Outgoing
+from inbox.wire import imap
+
+
+def ingest(port: int, user: str, password: str) -> dict[str, float]:
+    """Mails a second from IMAP until the last one stands in its conversation, with ledger, bytes, search words, counters."""
+    db.migrate()
+    with db.transaction() as session:
+        mailbox_id = mailboxes.add(session, None, _form(user, password, imap_port=port), now=datetime.now(UTC))
+        account = mailboxes.account(session, mailbox_id)
+    assert account is not None
+    connection = imap.connect(account.server)
+    _warm(account)
+    begin = time.perf_counter()
+    taken = fetching.read(account, connection)
+    seconds = time.perf_counter() - begin
+    connection.close()
+    with db.reading() as session:
+        filed = session.scalar(select(func.count()).select_from(Message))
+    return {"rate": taken / seconds, "taken": taken, "messages": filed or 0}
+
+
+def send(port: int, corpus: str) -> dict[str, float]:
+    """Mails a second from the queue to the server, each with its attempt and its commit before DATA."""
+    db.migrate()
+    now = datetime.now(UTC)
+    raws = [path.read_bytes() for path in sorted(Path(corpus).glob("*.eml"))]
+    with db.transaction() as session:
+        form = _form("support@shop.example", "unused", smtp_port=port)
+        mailbox_id = mailboxes.add(session, None, form, now=now)
+    with db.transaction() as session:
+        for number, raw in enumerate(raws):
+            outbox.put(
+                session,
+                kind="reply",
+                dedupe_key=f"bench:{number}",
+                mailbox_id=mailbox_id,
+                envelope_from="support@shop.example",
+                recipients=["customer@customer.example"],
+                subject="bench",
+                mail_id=f"<bench.{number}@shop.example>",
+                key=key(f"<bench.{number}@shop.example>"),
+                raw_sha256=blobs().put(raw),
+                size=len(raw),
+                due_at=now,
+                now=now,
+            )
+    begin = time.perf_counter()
+    sending.send_due(patience=None)
+    seconds = time.perf_counter() - begin
+    with db.reading() as session:
+        sent = session.scalar(select(func.count()).select_from(Outgoing).where(Outgoing.state == "sent"))
+    return {"rate": len(raws) / seconds, "sent": sent or 0}
+
+
+def _warm(account: mailboxes.Account) -> None:
+    """The poller's children run since it started; their start is not part of reading mail."""
+    from inbox.parse_child import readers
+
+    sha256 = blobs().put(b"From: warm@example.test\r\nSubject: warm\r\n\r\nwarm\r\n")
+    for one in [readers().submit(sha256, own_addresses=account.own_addresses) for _ in range(8)]:
+        one.result()
+
+
+def _form(user: str, password: str, *, imap_port: int = 143, smtp_port: int = 25) -> mailboxes.MailboxForm:
+    return mailboxes.MailboxForm(
+        name="Support",
+        address="support@shop.example",
+        imap_host="127.0.0.1",
+        imap_port=imap_port,
+        imap_security="plain",
+        imap_user=user,
+        imap_password=password,
+        smtp_host="127.0.0.1",
+        smtp_port=smtp_port,
+        smtp_security="plain",
+        server_files_sent=True,
+    )
+
+
+if __name__ == "__main__":
+    job, *arguments = sys.argv[1:]
+    if job == "ingest":
+        print(json.dumps(ingest(int(arguments[0]), arguments[1], arguments[2])))
+    else:
+        print(json.dumps(send(int(arguments[0]), arguments[1])))
