@@ -80,10 +80,14 @@ def fetch_these(
     *,
     uidvalidity: int,
     live_since: datetime | None,
+    counted: bool = False,
     stop: Callable[[], bool] = lambda: False,
 ) -> int:
-    """Fetches and files named mails of the open folder, below the cursor perhaps; the cursor stays."""
-    take = _Taking(account, folder, uidvalidity, _Cursor(last_uid=0, importing=False, live_since=live_since))
+    """Fetches and files named mails of the open folder, below the cursor perhaps; the cursor stays.
+
+    `counted`: they are part of an import whose progress is shown.
+    """
+    take = _Taking(account, folder, uidvalidity, _Cursor(last_uid=0, importing=counted, live_since=live_since))
     return take.all(connection.fetch(uids, largest=settings().max_mail_bytes), stop=stop, moves_cursor=False)
 
 
@@ -148,7 +152,7 @@ class _Taking:
                 arrivals,
                 now=now,
                 cursor=max(one.uid for one in batch) if moves_cursor else None,
-                imported=self._cursor.importing and moves_cursor,
+                imported=self._cursor.importing,
             )
 
     def _file(self, answers: list[intake.Answer]) -> None:
