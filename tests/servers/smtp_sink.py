@@ -319,9 +319,18 @@ class SmtpSink:
 
     def close(self) -> None:
         self.stop()
+        asyncio.run_coroutine_threadsafe(self._hang_up(), self._loop).result(5)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(5)
         self._loop.close()
+
+    async def _hang_up(self) -> None:
+        """Ends every connection that a client left open."""
+        talking = asyncio.all_tasks() - {asyncio.current_task()}
+        for one in talking:
+            one.cancel()
+        await asyncio.gather(*talking, return_exceptions=True)
+        await asyncio.sleep(0)  # transports tell their protocols that they are closed
 
 
 def taken(folder: Path) -> list[Delivery]:
