@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import secrets
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -12,11 +13,12 @@ from typing import Any
 import pytest
 from flask import Flask
 from sqlalchemy import Engine
+from sqlalchemy.orm import Session
 from werkzeug.serving import make_server
 from werkzeug.test import TestResponse
 
 from inbox import db
-from inbox.models import Conversation, Mailbox, User
+from inbox.models import Conversation, Mailbox, Outgoing, User
 from inbox.people import passwords
 from tests.inbox.cast import HOUR, MINUTE, a_conversation, a_mailbox, a_message, a_person, a_user
 from web import create_app
@@ -34,6 +36,7 @@ class World:
     mine: int  # a conversation in Support, owned by the agent
     free: int  # one in Support without an owner
     theirs: int  # one in Sales
+    outgoing: int = 0  # a sent mail of the agent in Support
     more: dict[str, Any] = field(default_factory=dict)
 
 
@@ -60,7 +63,33 @@ def world(engine: Engine) -> World:
             story.people = "山田 太郎"
             a_message(session, story, f"Words about {subject}", at=at)
             stories[name] = story.id
-        return World(support.id, sales.id, {role: user.id for role, user in people.items()}, **stories)
+        users = {role: user.id for role, user in people.items()}
+        return World(support.id, sales.id, users, **stories, outgoing=an_outgoing(session, support.id, users["agent"]))
+
+
+def an_outgoing(session: Session, mailbox_id: int, author_id: int, *, state: str = "sent", **more: Any) -> int:
+    """A mail in the outbox, to taro and keiri."""
+    now = datetime.now(UTC)
+    known = {"sent": "accepted", "failed": "refused", "uncertain": "uncertain"}.get(state, "")
+    text = more.pop("text", "")
+    made = Outgoing(
+        kind="reply",
+        dedupe_key=f"test:{secrets.token_hex(8)}",
+        mailbox_id=mailbox_id,
+        created_by_id=author_id,
+        state=state,
+        due_at=more.pop("due_at", now + HOUR),
+        created_at=now,
+        recipients=[
+            {"address": one, "state": known, "code": None, "text": text} for one in ("taro@example.jp", "keiri@example.jp")
+        ],
+        subject=more.pop("subject", "Re: Broken lamp"),
+        raw_sha256="0" * 64,
+        **more,
+    )
+    session.add(made)
+    session.flush()
+    return made.id
 
 
 @pytest.fixture

@@ -12,6 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from inbox import config, demo
+
 ROLES = ("anonymous", "deactivated", "ended", "outsider", "agent", "manager", "admin")
 RANK = {"agent": 0, "outsider": 0, "manager": 1, "admin": 2}
 
@@ -29,6 +31,16 @@ class Route:
 
 def route(who: str, path: str | Callable[[Any], str], **more: Any) -> Route:
     return Route(who, (lambda world: path) if isinstance(path, str) else path, **more)
+
+
+def with_demo(path: str) -> Callable[[Any], str]:
+    """The address of a page that stands only while the demo does."""
+
+    def prepared(world: Any) -> str:
+        demo.settings(config.settings().data)
+        return path
+
+    return prepared
 
 
 ROUTES: dict[tuple[str, str], Route] = {
@@ -50,4 +62,56 @@ ROUTES: dict[tuple[str, str], Route] = {
     ("inbox.change", "POST"): route("agent", "/inbox/changes", form=lambda w: {"action": "close", "id": [w.mine]}),
     ("search.show", "GET"): route("agent", "/search?q=lamp"),
     ("push.events", "GET"): route("agent", "/events", streams=True),
+    # set-up and watch
+    ("outbox.show", "GET"): route("agent", "/outbox"),
+    ("outbox.one", "GET"): route("agent", lambda w: f"/outbox/{w.outgoing}", hidden_from=("outsider",)),
+    ("outbox.decide", "POST"): route(
+        "agent", lambda w: f"/outbox/{w.outgoing}/hold", hidden_from=("outsider",), refused=True
+    ),
+    ("outbox.pause", "POST"): route("manager", "/outbox/pauses", form=lambda w: {"mailbox": w.support, "on": "1"}),
+    ("people.show", "GET"): route("manager", "/people"),
+    ("people.new", "GET"): route("admin", "/people/invitations"),
+    ("people.invite", "POST"): route(
+        "admin",
+        "/people/invitations",
+        form=lambda w: {"email": "kei@shop.example", "name": "Kei", "role": "agent", "locale": "ja"},
+    ),
+    ("people.edit", "GET"): route("admin", lambda w: f"/people/{w.users['agent']}"),
+    ("people.change", "POST"): route(
+        "admin", lambda w: f"/people/{w.users['outsider']}", form=lambda w: {"role": "agent", "active": "1"}
+    ),
+    ("people.invite_again", "POST"): route("admin", lambda w: f"/people/{w.users['agent']}/invitation", refused=True),
+    ("people.trail", "GET"): route("admin", "/people/audit-trail"),
+    ("preferences.show", "GET"): route("agent", "/preferences"),
+    ("preferences.change", "POST"): route("agent", "/preferences", form=lambda w: {"undo_seconds": "99"}, refused=True),
+    ("preferences.sign", "POST"): route(
+        "agent",
+        lambda w: f"/preferences/signatures/{w.support}",
+        form=lambda w: {"from_name": "A. Aoi", "own": "1", "html": "<b>Aoi</b>"},
+        hidden_from=("outsider",),
+    ),
+    ("preferences.change_password", "POST"): route(
+        "agent", "/preferences/password", form=lambda w: {"old": "wrong", "password": "another long sentence"}, refused=True
+    ),
+    ("mailboxes.show", "GET"): route("admin", "/mailboxes"),
+    ("mailboxes.new", "GET"): route("admin", "/mailboxes/new?address=info@gmail.com"),
+    ("mailboxes.create", "POST"): route("admin", "/mailboxes", refused=True),
+    ("mailboxes.try_new", "POST"): route("admin", "/mailboxes/trials", refused=True),
+    ("mailboxes.one", "GET"): route("admin", lambda w: f"/mailboxes/{w.support}"),
+    ("mailboxes.edit", "GET"): route("admin", lambda w: f"/mailboxes/{w.support}/settings"),
+    ("mailboxes.change", "POST"): route("admin", lambda w: f"/mailboxes/{w.support}/settings", refused=True),
+    ("mailboxes.try_changed", "POST"): route("admin", lambda w: f"/mailboxes/{w.support}/trials", refused=True),
+    ("mailboxes.reading", "POST"): route("admin", lambda w: f"/mailboxes/{w.support}/reading", form=lambda w: {"on": "1"}),
+    ("mailboxes.sending", "POST"): route("admin", lambda w: f"/mailboxes/{w.support}/sending", form=lambda w: {"on": "1"}),
+    ("mailboxes.removal", "GET"): route("admin", lambda w: f"/mailboxes/{w.support}/removal"),
+    ("mailboxes.remove", "POST"): route(
+        "admin", lambda w: f"/mailboxes/{w.support}/removal", form=lambda w: {"address": "another"}, refused=True
+    ),
+    ("demo.show", "GET"): route("agent", with_demo("/demo/customer?address=not-one"), refused=True),
+    ("demo.send", "POST"): route(
+        "agent", with_demo("/demo/customer/mails"), form=lambda w: {"address": "not-one", "text": "Hello"}, refused=True
+    ),
+    ("demo.remove", "POST"): route("admin", "/demo/removal"),
+    # last: the sessions that the table uses end here
+    ("preferences.end_others", "POST"): route("agent", "/preferences/sessions"),
 }
