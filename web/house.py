@@ -271,7 +271,7 @@ def _words() -> dict[str, object]:
             "list": gettext("In the list"),
             "next": gettext("Next"),
             "previous": gettext("Previous"),
-            "open": gettext("Open"),
+            "open": gettext("Open the conversation"),
             "choose": gettext("Choose"),
         },
     }
