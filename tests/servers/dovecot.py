@@ -64,6 +64,8 @@ class Dovecot:
         user = user or f"box{next(_numbers)}@support.example"
         self._accounts[user] = password
         self._write_accounts()
+        if self.running:
+            wait_until(lambda: self._knows(user), what=f"Dovecot knows {user}")  # it looks at the file once a second
         return Account(user, password)
 
     def deliver(self, user: str, raw: bytes, *, sender: str = "sender@customer.example") -> None:
@@ -118,6 +120,12 @@ class Dovecot:
             log = self.dir / "dovecot.log"
             raise RuntimeError(log.read_text() if log.exists() else "Dovecot ended at once")
         return answers(self.imap, b"* OK")
+
+    def _knows(self, user: str) -> bool:
+        with smtplib.LMTP(self.host, self.lmtp) as lmtp:
+            lmtp.ehlo()
+            lmtp.mail("sender@customer.example")
+            return lmtp.rcpt(user)[0] == 250
 
     def _write_accounts(self) -> None:
         uid, gid = self._nobody.pw_uid, self._nobody.pw_gid
