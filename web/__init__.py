@@ -44,6 +44,7 @@ PAGES = (
     "inbox",
     "search",
     "push",
+    "system",
     "outbox",
     "people",
     "preferences",

@@ -1,4 +1,4 @@
-"""/healthz and /readyz: what watches the installation asks here; parts and facts only, no secrets."""
+"""/healthz and /readyz: what watches the installation asks here; parts and codes only, no secrets."""
 
 from __future__ import annotations
 
@@ -9,22 +9,23 @@ from web import edge
 
 pages = Blueprint("system", __name__)
 
+READY = ("database", "disk")  # what a page needs; the rest may be on its way up
+
 
 @pages.get("/healthz")
-@edge.for_everybody
+@edge.for_machines
 def healthz() -> tuple[Response, int]:
-    """200 while every part works, else 503 with the parts that do not."""
-    return _told(health.system(now=g.now))
+    """200 while every part works, else 503 and which does not."""
+    return _told(health.system(now=g.now).parts)
 
 
 @pages.get("/readyz")
-@edge.for_everybody
+@edge.for_machines
 def readyz() -> tuple[Response, int]:
-    """200 when pages can be served: the database answers and has the newest schema."""
-    return _told(health.system(now=g.now), only=("database", "disk"))
+    """200 when pages can be served: the database answers in the newest form and bytes can be stored."""
+    return _told(tuple(part for part in health.system(now=g.now).parts if part.name in READY))
 
 
-def _told(system: health.SystemHealth, *, only: tuple[str, ...] = ()) -> tuple[Response, int]:
-    parts = {part.name: {"ok": part.ok, "code": part.code} for part in system.parts if not only or part.name in only}
-    ok = all(part["ok"] for part in parts.values())
-    return jsonify(ok=ok, parts=parts), 200 if ok else 503
+def _told(parts: tuple[health.Part, ...]) -> tuple[Response, int]:
+    ok = all(part.ok for part in parts)
+    return jsonify(ok=ok, parts={part.name: {"ok": part.ok, "code": part.code} for part in parts}), 200 if ok else 503
