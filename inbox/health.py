@@ -10,18 +10,17 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from redis import RedisError
 from sqlalchemy import func, select, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from inbox import db, reconcile
+from inbox import db, ledger
 from inbox.config import settings
 from inbox.errors import N_
-from inbox.mailbox_thread import LOGIN_TRIES, REFUSED
+from inbox.ledger import Ledger
+from inbox.mailboxes import LOGIN_TRIES, REFUSED
 from inbox.models import Folder, Heartbeat, Mailbox, Outgoing, RawMail
 from inbox.people import Viewer
-from inbox.reconcile import Ledger
 from inbox.wire import ring
 
 SILENT_AFTER = timedelta(seconds=30)  # processes say every five seconds that they live
@@ -127,7 +126,7 @@ def mailboxes(session: Session, who: Viewer | None, *, now: datetime) -> tuple[M
     counts = _counts(session)
     leaving = _leaving(session)
     sums: dict[int, list[Ledger]] = {}
-    for one in reconcile.ledgers(session, who):
+    for one in ledger.ledgers(session, who):
         sums.setdefault(one.mailbox_id, []).append(one)
     folders: dict[int, list[Folder]] = {}
     for folder in session.scalars(select(Folder).where(Folder.read)):
@@ -176,7 +175,7 @@ def _redis() -> Part:
     facts = {"embedded": settings().embedded_redis}
     try:
         ring.ping()
-    except (RedisError, OSError) as error:
+    except (ring.Dead, OSError) as error:
         return Part("redis", False, "down", facts | {"error": str(error)[:300]})
     return Part("redis", True, facts=facts)
 
@@ -237,7 +236,7 @@ def _leaving(session: Session) -> dict[int, int]:
         .where(Outgoing.state.in_(("queued", "sending")))
         .group_by(Outgoing.mailbox_id)
     )
-    return {mailbox_id: count for mailbox_id, count in rows}
+    return dict(rows.tuples())
 
 
 def _mailbox(

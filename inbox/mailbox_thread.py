@@ -16,15 +16,13 @@ from sqlalchemy.exc import SQLAlchemyError
 from inbox import db, fetching, mailboxes, reconcile
 from inbox.config import settings
 from inbox.fetching import Interrupted
-from inbox.mailboxes import Account
+from inbox.mailboxes import LOGIN_TRIES, REFUSED, Account
 from inbox.models import Mailbox
 from inbox.wire import imap, ring
 from inbox.wire.imap import Connection
 from inbox.wire.problems import Problem, WireProblem
 
 LONGEST_IDLE = 540.0  # seconds; servers and routers forget a silent connection after ten minutes
-REFUSED = frozenset({"login", "app_password", "oauth", "no_login", "secret"})
-LOGIN_TRIES = 3  # refused passwords until we stop, lest the provider locks the account; new settings start again
 QUICK = (1.0, 5.0, 15.0)  # first pauses after a connection that broke
 FIRST_PAUSE, LONGEST_PAUSE = 60.0, 1800.0
 DATABASE_PAUSES = (1.0, 2.0, 5.0, 10.0, 20.0)

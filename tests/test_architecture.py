@@ -9,7 +9,7 @@ from pathlib import Path
 import grimp
 
 ROOT = Path(__file__).resolve().parent.parent
-ABOVE = ("cli", "run", "clock", "jobs", "poller", "worker", "fetching", "intake")  # use the use cases
+ABOVE = ("cli", "run", "clock", "jobs", "poller", "worker", "mailbox_thread", "reconcile", "fetching", "intake")  # use the use cases
 BELOW = ("outbox", "people", "conversations", "models", "db", "blobs", "wire", "mail", "config", "logs", "errors")
 
 

@@ -1,6 +1,6 @@
 """Connected mailboxes: providers' settings, the form, trying both directions, adding, changing, removing, and their secrets."""
 
-from inbox.mailboxes.accounts import Account, FolderToRead, account, active_ids
+from inbox.mailboxes.accounts import LOGIN_TRIES, REFUSED, Account, FolderToRead, account, active_ids
 from inbox.mailboxes.demo_mailbox import connect_demo, remove_demo
 from inbox.mailboxes.forms import MailboxForm, form_of, with_kept_passwords
 from inbox.mailboxes.providers import PROVIDERS, Provider, suggest
@@ -9,7 +9,9 @@ from inbox.mailboxes.settings import add, change, choose_folders, read_now, remo
 from inbox.mailboxes.trying import STEPS, TestStep, test
 
 __all__ = [
+    "LOGIN_TRIES",
     "PROVIDERS",
+    "REFUSED",
     "STEPS",
     "Account",
     "FolderToRead",

@@ -13,6 +13,11 @@ from inbox.mailboxes.secrets import open_secret
 from inbox.models import Folder, Mailbox
 from inbox.wire.imap import Server
 
+REFUSED = frozenset(
+    {"login", "app_password", "oauth", "no_login", "secret"}
+)  # problems that trying again does not mend
+LOGIN_TRIES = 3  # refused passwords until reading stops, lest the provider locks the account; new settings start again
+
 
 @dataclass(frozen=True)
 class FolderToRead:
