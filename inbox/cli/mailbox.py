@@ -1,0 +1,207 @@
+"""`mailbox add|test|list|remove`: connected mailboxes."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+from sqlalchemy import select
+
+from inbox import db, health, mailboxes
+from inbox.config import settings_or_exit
+from inbox.errors import UserError
+from inbox.mailboxes import STEPS, MailboxForm, TestStep
+from inbox.models import Mailbox
+from inbox.models.mailboxes import SECURITY
+from inbox.wire.problems import CODES, WireProblem
+
+
+@click.group("mailbox")
+def command() -> None:
+    """The mailboxes that are read and answered from."""
+    settings_or_exit()
+
+
+@command.command("add")
+@click.argument("address")
+@click.option("--name", default="", help="What the team calls it; the address when not given.")
+@click.option("--imap", "imap_server", default="", help="host[:port]; known providers need none.")
+@click.option("--imap-security", type=click.Choice(SECURITY))
+@click.option("--smtp", "smtp_server", default="", help="host[:port]; known providers need none.")
+@click.option("--smtp-security", type=click.Choice(SECURITY))
+@click.option("--user", default="", help="To sign in with; the address when not given.")
+@click.option("--alias", "aliases", multiple=True, help="Another address that arrives in this mailbox.")
+@click.option("--folder", "folders", multiple=True, default=("INBOX",), show_default=True, help="A folder to read.")
+@click.option("--sent-folder", default="", help="Where answers sent from elsewhere stand; looked for when not given.")
+@click.option("--since", type=click.DateTime(["%Y-%m-%d"]), help="Leave older mail on the server.")
+@click.option("--locale", type=click.Choice(["ja", "en"]), default="ja", show_default=True)
+@click.option("--no-test", is_flag=True, help="Do not try the settings first.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of words.")
+def add(address: str, *, as_json: bool, no_test: bool, **given: Any) -> None:
+    """Connect the mailbox of ADDRESS. The password is asked for, or read from standard input.
+
+    Exit code: 0 connected, 1 refused (the reason is printed), 78 a setting is wrong.
+    """
+    try:
+        form = _form(address, given, password=_password())
+        if not no_test:
+            steps = mailboxes.test(form)
+            if not all(step.ok for step in steps):
+                _tell(steps, as_json=as_json)
+                sys.exit(1)
+        with db.transaction() as session:
+            mailbox_id = mailboxes.add(session, None, form, now=datetime.now(UTC))
+    except UserError as error:
+        _refuse(str(error), as_json=as_json)
+    told = {"id": mailbox_id, "address": address}
+    click.echo(json.dumps(told) if as_json else f"{address} is connected; the poller begins to read it.")
+
+
+@command.command("test")
+@click.argument("address")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of words.")
+def try_out(address: str, *, as_json: bool) -> None:
+    """Try the connected mailbox of ADDRESS in both directions. No mail is sent or changed.
+
+    Exit code: 0 both directions work, 1 one does not (the reason is printed), 78 a setting is wrong.
+    """
+    try:
+        with db.reading() as session:
+            mailbox_id = _id_of(session, address)
+            form = mailboxes.with_kept_passwords(session, mailbox_id, mailboxes.form_of(session, mailbox_id))
+        steps = mailboxes.test(form)
+    except UserError as error:
+        _refuse(str(error), as_json=as_json)
+    except WireProblem as error:
+        _refuse(CODES[error.problem.code], as_json=as_json)
+    _tell(steps, as_json=as_json)
+    sys.exit(0 if all(step.ok for step in steps) else 1)
+
+
+@command.command("list")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a mailbox instead of words.")
+def show(*, as_json: bool) -> None:
+    """List the mailboxes and how each does.
+
+    Exit code: 0 all work, 1 one is failing or stopped, 78 a setting is wrong.
+    """
+    with db.reading() as session:
+        found = health.mailboxes(session, None, now=datetime.now(UTC))
+    for one in found:
+        if as_json:
+            told = {
+                "id": one.id,
+                "address": one.address,
+                "name": one.name,
+                "state": one.state,
+                "problem": one.code,
+                "words": one.text,
+                "last_ok_at": one.last_ok_at.isoformat() if one.last_ok_at else None,
+                "backlog": one.backlog,
+                "quarantined": one.quarantined,
+            }
+            click.echo(json.dumps(told, ensure_ascii=False))
+        else:
+            why = f": {CODES[one.code]} {one.text}" if one.code else ""
+            click.echo(f"{one.id}  {one.address}  {one.name}  {one.state}{why}")
+    sys.exit(1 if any(one.state in ("failing", "stopped") for one in found) else 0)
+
+
+@command.command("remove")
+@click.argument("address")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def remove(address: str, *, yes: bool) -> None:
+    """Take the mailbox of ADDRESS away with all its conversations here. Nothing happens on its mail server.
+
+    Exit code: 0 removed, 1 there is no such mailbox or you said no, 78 a setting is wrong.
+    """
+    if not yes and not click.confirm(f"Remove {address} and all its conversations from this installation?"):
+        sys.exit(1)
+    try:
+        with db.transaction() as session:
+            mailboxes.remove(session, None, _id_of(session, address), now=datetime.now(UTC))
+    except UserError as error:
+        _refuse(str(error), as_json=False)
+    click.echo(f"{address} is removed.")
+
+
+def _form(address: str, given: dict[str, Any], *, password: str) -> MailboxForm:
+    provider = mailboxes.suggest(address)
+    user = given["user"] or (provider.user_for(address) if provider else address)
+    form = MailboxForm(
+        name=given["name"] or address,
+        address=address,
+        aliases=given["aliases"],
+        folders=given["folders"],
+        sent_folder=given["sent_folder"],
+        locale=given["locale"],
+        import_since=given["since"].replace(tzinfo=UTC) if given["since"] else None,
+        imap_host=provider.imap_host if provider else "",
+        imap_port=provider.imap_port if provider else 993,
+        imap_security=provider.imap_security if provider else "tls",
+        smtp_host=provider.smtp_host if provider else "",
+        smtp_port=provider.smtp_port if provider else 465,
+        smtp_security=provider.smtp_security if provider else "tls",
+        imap_user=user,
+        smtp_user=user,
+        imap_password=password,
+        smtp_password=password,
+    )
+    return replace(form, **_server(given, "imap", 993, 143), **_server(given, "smtp", 465, 587))
+
+
+def _server(given: dict[str, Any], which: str, tls_port: int, other_port: int) -> dict[str, Any]:
+    told: dict[str, Any] = {}
+    security = given[f"{which}_security"]
+    if given[f"{which}_server"]:
+        host, _, port = given[f"{which}_server"].rpartition(":")
+        if not host:
+            host, port = port, ""
+        if port and not port.isdecimal():
+            raise UserError("%(port)s is not a port.", port=port)
+        told[f"{which}_host"] = host
+        told[f"{which}_port"] = int(port) if port else (tls_port if security in (None, "tls") else other_port)
+        told[f"{which}_security"] = security or "tls"
+    elif security:
+        told[f"{which}_security"] = security
+    return told
+
+
+def _password() -> str:
+    if sys.stdin.isatty():
+        return str(click.prompt("Password", hide_input=True))
+    return sys.stdin.readline().rstrip("\n")
+
+
+def _id_of(session, address: str) -> int:  # type: ignore[no-untyped-def]
+    found = session.scalar(select(Mailbox.id).where(Mailbox.address == address))
+    if found is None:
+        raise UserError("There is no mailbox %(address)s.", address=address)
+    return int(found)
+
+
+def _tell(steps: list[TestStep], *, as_json: bool) -> None:
+    if as_json:
+        told = [
+            {
+                "step": step.name,
+                "ok": step.ok,
+                "problem": step.problem.code if step.problem else "",
+                "words": step.problem.text if step.problem else "",
+            }
+            for step in steps
+        ]
+        click.echo(json.dumps({"steps": told}, ensure_ascii=False))
+        return
+    for step in steps:
+        why = f": {step.problem.words} {step.problem.text}".rstrip() if step.problem else ""
+        click.echo(f"{'ok  ' if step.ok else 'FAIL'} {STEPS[step.name]}{why}")
+
+
+def _refuse(why: str, *, as_json: bool) -> None:
+    click.echo(json.dumps({"error": why}) if as_json else why, err=not as_json)
+    sys.exit(1)
