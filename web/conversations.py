@@ -25,6 +25,7 @@ pages = Blueprint("conversations", __name__)
 SHOWN_OPEN = 3  # the newest messages; and all that are unread, and the customer's last
 FOLDED_ONE_BY_ONE = 4  # more earlier messages than these stand behind one line
 SNIPPET = 160  # characters
+LINK_BESIDE_ITS_WORDS = re.compile(r"\S <https?://")  # as text made from HTML shows it
 
 Entry = MessageView | NoteView | EventView
 
@@ -45,17 +46,18 @@ def show(conversation_id: int) -> str | AnyResponse:
         return redirect(url_for("conversations.show", conversation_id=view.joined_into_id, **drafts.way(request.args)), 303)
     asked = request.args.get("draft", type=int)
     composing = next((one for one in view.drafts if one.id == asked), None)
+    context = _context(view, way=drafts.way(request.args), composing=composing)
     if edge.fragment():
-        return render_template("conversations/live.html", **_context(view, way=drafts.way(request.args)))
+        return render_template("conversations/live.html", **context)
     composer = _composer(view, composing, way=drafts.way(request.args)) if composing else None
-    return render_template("conversations/show.html", composer=composer, **_context(view, way=drafts.way(request.args)))
+    return render_template("conversations/show.html", composer=composer, **context)
 
 
 def page(conversation_id: int, *, composing: DraftView, errors: Mapping[str, str], way: dict[str, Any]) -> str:
     """The page with a composer whose form was refused."""
     view = conversation_page.show(g.session, g.who, conversation_id, now=g.now)
     composer = _composer(view, composing, way=way, errors=errors)
-    return render_template("conversations/show.html", composer=composer, **_context(view, way=way))
+    return render_template("conversations/show.html", composer=composer, **_context(view, way=way, composing=composing))
 
 
 def _composer(
@@ -65,7 +67,7 @@ def _composer(
     return drafts.composer(draft, way=way, focus=errors is None, errors=errors, holder=holder, now_at=view.version)
 
 
-def _context(view: ConversationView, *, way: dict[str, Any]) -> dict[str, Any]:
+def _context(view: ConversationView, *, way: dict[str, Any], composing: DraftView | None) -> dict[str, Any]:
     above, below = _neighbours(view.id, way)
     return {
         "view": view,
@@ -79,7 +81,7 @@ def _context(view: ConversationView, *, way: dict[str, Any]) -> dict[str, Any]:
         "below": _address(below, way),
         "back": back(way),
         "back_label": house.box_label(way["box"]) if way.get("box") in lists.BOXES else gettext("Back to the list"),
-        "draft_places": {draft.id: drafts.where(draft, way) for draft in view.drafts},
+        "other_drafts": [(one, drafts.where(one, way)) for one in view.drafts if composing is None or one.id != composing.id],
         "said": {
             "arrived": gettext("A mail came in while you were here: %(who)s", who="{}"),
             "next message": gettext("Next message"),
@@ -325,6 +327,13 @@ def safe(html: str) -> Markup:
     return Markup(re.sub(r' style="[^"]*"', "", safe_html.clean(html).html))
 
 
+def reads_better_designed(message: MessageView) -> bool:
+    """Whether the HTML is the mail and the text only what was made of it: newsletters, forms, tables of links."""
+    if message.direction == "out" or message.quoted:
+        return False
+    return message.kind == "list" or any(file.inline for file in message.files) or len(LINK_BESIDE_ITS_WORDS.findall(message.new_text[:20_000])) > 1
+
+
 def short_name(pair: tuple[str, str]) -> str:
     name, address = pair
     return name or address
@@ -341,6 +350,7 @@ def _install(state: Any) -> None:
     for name, made in (
         ("safe", safe),
         ("clock", clock),
+        ("reads_better_designed", reads_better_designed),
         ("cautions", history.cautions),
         ("outgoing_words", history.outgoing),
         ("outgoing_advice", history.advice),

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import base64
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from inbox import intake, reading
+from inbox import drafts, intake, joins, reading, replies, triage
 from inbox.blobs import blobs
 from inbox.config import settings
+from inbox.drafts import DraftView
 from inbox.mail.compose import Attachment, Letter, compose
 from inbox.mail.facts import Address
 from inbox.mail.understand import understand
-from inbox.models import Conversation, Folder, Message, RawMail
+from inbox.models import Conversation, Folder, JoinSuggestion, Message, Outgoing, RawMail
+from inbox.people import Viewer
+from inbox.replies import SendResult
 
 PIXEL = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJggg==")
 
@@ -73,3 +76,54 @@ def a_letter(
 
 def conversation_of(session: Session, message: Message) -> Conversation:
     return session.get_one(Conversation, message.conversation_id)
+
+
+def a_draft(session: Session, who: Viewer, conversation_id: int, text: str = "Thank you.", *, kind: str = "reply", now: datetime) -> DraftView:
+    """A draft with words, as its author left it."""
+    draft = drafts.start(session, who, kind, conversation_id=conversation_id, now=now)
+    return drafts.save(session, who, draft.id, rev=draft.rev, fields={"text": text}, now=now)
+
+
+def an_answer(session: Session, who: Viewer, conversation_id: int, text: str = "Here you are.", *, now: datetime, status: str = "open") -> SendResult:
+    """An answer that stands in the outbox."""
+    draft = a_draft(session, who, conversation_id, text, now=now)
+    return replies.send(session, who, draft.id, seen_version=draft.seen_version, next_status=status, now=now)
+
+
+def one_of_each(session: Session, support: int, agent: Viewer, *, now: datetime) -> dict[str, int]:
+    """Ids of one of everything that an address of the pages names, in the agent's hands."""
+    made: dict[str, int] = {}
+    lines: list[int] = []
+    for n in range(7):
+        at = now - timedelta(hours=20 - n)
+        letter = a_letter(
+            f"Question {n}",
+            at=at,
+            subject=f"Subject {n}",
+            sender=(f"Customer {n}", f"customer{n}@example.jp"),
+            html='<p>Question</p><img src="cid:one">' if n == 0 else "",
+            files=(("list.csv", "text/csv", b"a,b\n1,2\n"), ("dot.png", "image/png", PIXEL)) if n == 0 else (),
+            pictures=(("one", "image/png", PIXEL),) if n == 0 else (),
+        )
+        message = arrives(session, support, letter, at=at)
+        lines.append(message.conversation_id)
+        if n == 0:
+            made["message"] = message.id
+            for file in message.attachments:
+                made[{"list.csv": "csv", "dot.png": "png"}.get(file.name, "inline")] = file.position
+    made["draft"] = a_draft(session, agent, lines[0], now=now).id
+    made["file"] = drafts.add_file(session, agent, made["draft"], name="a.txt", content_type="text/plain", data=b"a", now=now).id
+    made["ready"] = a_draft(session, agent, lines[1], now=now).id
+    made["thrown"] = a_draft(session, agent, lines[2], now=now).id
+    made["fresh"] = drafts.start(session, agent, "new", mailbox_id=support, now=now).id
+    made["leaving"] = an_answer(session, agent, lines[2], now=now).outgoing_id
+    stuck = session.get_one(Outgoing, an_answer(session, agent, lines[3], now=now).outgoing_id)
+    stuck.state, made["failed"] = "failed", stuck.id
+    made["tag"] = triage.tag(session, agent, lines[0], "VIP", now=now)
+    made["one"], made["other"] = lines[3], lines[4]
+    joins.join(session, agent, lines[5], lines[6], now=now)
+    joins.offer(session, lines[0], lines[1], reason="same person", now=now)
+    session.flush()
+    for suggestion in session.scalars(select(JoinSuggestion)):
+        made["parted" if suggestion.state == "joined" else "offered"] = suggestion.id
+    return made

@@ -287,7 +287,14 @@
     bar.hidden = false;
     const squire = new window.Squire(area, { sanitizeToDOMFragment: clean, addLinks: true });
     squire.setHTML(html.value);
-    squire.addEventListener("input", () => { pictures(); changed(); });
+    let last = squire.getHTML();
+    squire.addEventListener("input", () => {
+      pictures();
+      const now = squire.getHTML();
+      if (now === last) return; // Squire tells of its own first layout too
+      last = now;
+      changed();
+    });
     squire.addEventListener("pathChange", marks);
     squire.addEventListener("select", marks);
     area.addEventListener("paste", (event) => {

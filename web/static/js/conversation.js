@@ -98,6 +98,7 @@
     place.replaceChildren(document.importNode(root, true));
     history.replaceState(history.state, "", place.querySelector("[data-composer]").dataset.here);
     compose(place.querySelector("[data-composer]"));
+    page.querySelector(`[data-own-draft="${root.dataset.draft}"]`)?.remove();
     place.scrollIntoView({ block: "nearest" });
   });
   async function sentence(response) {
@@ -128,7 +129,10 @@
 
   async function refresh() {
     asked = null;
-    const response = await ask(page.dataset.url).catch(() => null);
+    const address = new URL(page.dataset.url, location.href);
+    const composing = place.querySelector("[data-composer]")?.dataset.draft;
+    if (composing) address.searchParams.set("draft", composing);
+    const response = await ask(address).catch(() => null);
     if (!response?.ok) return;
     const parsed = new DOMParser().parseFromString(await response.text(), "text/html");
     const fresh = parsed.querySelector("[data-conversation]");
