@@ -28,7 +28,7 @@ SHOWN = 20_000  # characters of a text in which the found words are looked for, 
 BEFORE, AROUND = 40, 200  # characters of a found text: before the first word, and all together
 ID_BITS = 32
 ALL_PLACES = 2**63 - 1
-MANY = 20_000  # PostgreSQL: for more matches than these it walks places instead of collecting all matches first
+WALKED = 100  # PostgreSQL: matches that a page needs; see `_is_rare`
 POSITIONS = 16_383  # of a tsvector
 
 _INSERT_FTS = text("INSERT INTO search_fts (rowid, words) VALUES (:place, :words)")
@@ -181,7 +181,7 @@ def _best_matches(session: Session, asked: Asked, *, before: int, size: int) -> 
             page_end = hit.place
         if last is None:
             return best, page_end
-        place, step = last, min(step * 4, 5_000)
+        place, step = last, min(step * 40, 20_000)
 
 
 @dataclass(frozen=True)
@@ -246,7 +246,7 @@ def _matching(session: Session, asked: Asked, where: str) -> tuple[str, dict[str
     found = "SELECT place, message_id FROM search_words WHERE words @@ CAST(:query AS tsquery)"
     # A rare word must be collected by the words' index first: with ORDER BY … LIMIT alone the planner walks all places in
     # hope of a match. A frequent one is found soon enough by walking.
-    if _estimated(session, given["query"]) < MANY:
+    if _is_rare(session, given["query"]):
         first = f"WITH rare AS MATERIALIZED ({found}) SELECT DISTINCT place, message_id FROM rare WHERE {narrowed}"  # noqa: S608
     else:
         first = f"{found} AND {narrowed} ORDER BY place DESC"
@@ -274,14 +274,19 @@ def _in_long_texts(asked: Asked, narrowed: str, given: dict[str, Any]) -> str:
     )
 
 
-def _estimated(session: Session, query: str) -> float:
-    """How many rows PostgreSQL expects to match; it knows the frequent words."""
+def _is_rare(session: Session, query: str) -> bool:
+    """Whether collecting all matches costs less than walking places until a page is full.
+
+    Of `total` rows walking reads WALKED · total / matches. PostgreSQL knows the frequent words from ANALYZE.
+    """
     plan = session.execute(
         text("EXPLAIN (FORMAT JSON) SELECT 1 FROM search_words WHERE words @@ CAST(:query AS tsquery)"),
         {"query": query},
     ).scalar_one()
     told = json.loads(plan) if isinstance(plan, str) else plan
-    return float(told[0]["Plan"]["Plan Rows"])
+    matches = float(told[0]["Plan"]["Plan Rows"])
+    total = session.scalar(text("SELECT reltuples FROM pg_class WHERE oid = CAST('search_words' AS regclass)")) or 0
+    return matches * matches < WALKED * max(total, matches)
 
 
 def _conditions(asked: Asked) -> tuple[list[str], dict[str, datetime]]:

@@ -120,9 +120,9 @@ def test_nobody_finds_what_stands_in_a_mailbox_without_access(session: Session, 
     assert found(session, a_viewer(session, "Cho"), "合言葉") == []
 
 
-@pytest.mark.parametrize("many", [search.MANY, 0], ids=["collected", "walked"])
-def test_pages_show_every_conversation_once_newest_match_first(session: Session, support, aoi, many, monkeypatch) -> None:
-    monkeypatch.setattr(search, "MANY", many)
+@pytest.mark.parametrize("walked", [search.WALKED, 0], ids=["collected", "walked"])
+def test_pages_show_every_conversation_once_newest_match_first(session: Session, support, aoi, walked, monkeypatch) -> None:
+    monkeypatch.setattr(search, "WALKED", walked)
     chance = random.Random(3)
     every = [a_conversation(session, support, f"件{n}", at=NOW - DAY) for n in range(25)]
     newest: dict[int, tuple[datetime, int]] = {}
@@ -158,9 +158,9 @@ def test_the_found_words_are_marked_in_plain_pieces(session: Session, support, a
     assert search.pieces("", ["x"]) == ()
 
 
-@pytest.mark.parametrize("many", [search.MANY, 0], ids=["collected", "walked"])
-def test_long_texts_are_searched_to_their_end_and_as_a_whole(session: Session, support, aoi, many, monkeypatch) -> None:
-    monkeypatch.setattr(search, "MANY", many)
+@pytest.mark.parametrize("walked", [search.WALKED, 0], ids=["collected", "walked"])
+def test_long_texts_are_searched_to_their_end_and_as_a_whole(session: Session, support, aoi, walked, monkeypatch) -> None:
+    monkeypatch.setattr(search, "WALKED", walked)
     long = filed(session, support, "長い", "最初の目印です。" + "埋め草の文。" * 9_000 + "最後の合図です。needle")
     filed(session, support, "短い", "最初の目印です。")
     assert found(session, aoi, "needle") == [long.id]
