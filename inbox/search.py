@@ -199,7 +199,8 @@ def _hits(session: Session, asked: Asked, *, before: int, limit: int) -> tuple[l
     lowest = max(0, int(asked.since.timestamp()) // 3600) << ID_BITS if asked.since is not None else 0
     if asked.until is not None:
         before = min(before, (int(asked.until.timestamp()) // 3600 + 1) << ID_BITS)
-    matching, given = _matching(session, asked, f"{{place}} < {before:d} AND {{place}} >= {lowest:d}")
+    below = f"{{place}} < {before:d} AND {{place}} >= {lowest:d}"
+    matching, given = _matching(session, asked, below, ending=f" ORDER BY place DESC LIMIT {limit:d}")
     rows = _judged(
         session, asked, f"SELECT place, message_id FROM ({matching}) found ORDER BY place DESC LIMIT {limit:d}", given
     )
@@ -233,12 +234,12 @@ def _judged(session: Session, asked: Asked, matching: str, given: dict[str, Any]
     return session.execute(statement, given | times).all()
 
 
-def _matching(session: Session, asked: Asked, where: str) -> tuple[str, dict[str, Any]]:
-    """A SELECT of (place, message_id) of the messages whose words match; `where` narrows {place}."""
+def _matching(session: Session, asked: Asked, where: str, *, ending: str = "") -> tuple[str, dict[str, Any]]:
+    """A SELECT of (place, message_id) of the messages whose words match; `where` narrows {place}, `ending` orders it."""
     if is_sqlite(session):
         narrowed = where.format(place="rowid")
         found = f"SELECT rowid AS place, rowid & 4294967295 AS message_id FROM search_fts WHERE search_fts MATCH :query AND {narrowed}"  # noqa: S608
-        return f"{found} ORDER BY rowid DESC", {"query": search_query.fts5(asked.query, within=asked.within)}
+        return f"{found}{ending}", {"query": search_query.fts5(asked.query, within=asked.within)}
     query = search_query.tsquery(asked.query, within=asked.within)
     narrowed = where.format(place="place")
     several = len(asked.query.wanted) + len(asked.query.unwanted) > 1
@@ -249,7 +250,7 @@ def _matching(session: Session, asked: Asked, where: str) -> tuple[str, dict[str
     if _is_rare(session, given["query"]):
         first = f"WITH rare AS MATERIALIZED ({found}) SELECT DISTINCT place, message_id FROM rare WHERE {narrowed}"  # noqa: S608
     else:
-        first = f"{found} AND {narrowed} ORDER BY place DESC"
+        first = f"{found} AND {narrowed}{ending}"
     if not several:
         return first, given
     return f"({first}) UNION ALL ({_in_long_texts(asked, narrowed, given)})", given
