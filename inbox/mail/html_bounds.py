@@ -42,6 +42,17 @@ _RAW_TEXT = frozenset(["script", "style", "title", "textarea", "xmp", "noembed",
 _RAW_TEXT_END = {name: re.compile(rf"</{name}(?=[\s/>])[^>]{{0,200}}>?", re.IGNORECASE) for name in _RAW_TEXT}
 # They switch the parser to other rules; without their tags the content is read by the usual ones.
 _LEFT_OUT = frozenset(["svg", "math", "select", "template", "frameset", "plaintext"])
+# Tags of no HTML element (SVG's <path/>, MathML's <mi>, Word's <o:p>, made-up ones) are left out, their words stay: the
+# sanitiser drops SVG and MathML elements that stand outside of theirs together with all that follows.
+_HTML = frozenset(
+    "a abbr acronym address applet area article aside audio b base basefont bdi bdo bgsound big blink blockquote body br "
+    "button canvas caption center cite code col colgroup command data datalist dd del details dfn dialog dir div dl dt em "
+    "embed fieldset figcaption figure font footer form frame frameset h1 h2 h3 h4 h5 h6 head header hgroup hr html i iframe "
+    "img input ins isindex kbd keygen label legend li link listing main map mark marquee menu menuitem meta meter multicol "
+    "nav nextid nobr noembed noframes noscript object ol optgroup option output p param picture plaintext pre progress q rb "
+    "rbc rp rt rtc ruby s samp script search section select slot small source spacer span strike strong style sub summary "
+    "sup table tbody td template textarea tfoot th thead time title tr track tt u ul var video wbr xmp".split()
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +109,7 @@ def _without_excess(html: str) -> tuple[str, bool]:
             end = None if closing else _RAW_TEXT_END[name].search(html, at)
             kept.append(html[from_:start])
             from_ = at = at if closing else end.end() if end else len(html)
-        elif name in _LEFT_OUT:
+        elif name in _LEFT_OUT or name not in _HTML:
             kept.append(html[from_:start])
             from_ = at
         elif (

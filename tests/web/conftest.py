@@ -12,13 +12,14 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import Engine
+from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 from werkzeug.serving import make_server
 from werkzeug.test import TestResponse
 
 from inbox import db
-from inbox.models import Conversation, Mailbox, Outgoing, User
+from inbox.blobs import blobs
+from inbox.models import Conversation, Folder, Mailbox, Outgoing, RawMail, User
 from inbox.people import passwords
 from tests.inbox.cast import HOUR, MINUTE, a_conversation, a_mailbox, a_message, a_person, a_user
 from web import create_app
@@ -37,6 +38,7 @@ class World:
     free: int  # one in Support without an owner
     theirs: int  # one in Sales
     outgoing: int = 0  # a sent mail of the agent in Support
+    broken: int = 0  # a mail in Support's quarantine
     more: dict[str, Any] = field(default_factory=dict)
 
 
@@ -64,7 +66,9 @@ def world(engine: Engine) -> World:
             a_message(session, story, f"Words about {subject}", at=at)
             stories[name] = story.id
         users = {role: user.id for role, user in people.items()}
-        return World(support.id, sales.id, users, **stories, outgoing=an_outgoing(session, support.id, users["agent"]))
+        stories["outgoing"] = an_outgoing(session, support.id, users["agent"])
+        stories["broken"] = a_broken_mail(session, support.id)
+        return World(support.id, sales.id, users, **stories)
 
 
 def an_outgoing(session: Session, mailbox_id: int, author_id: int, *, state: str = "sent", **more: Any) -> int:
@@ -86,6 +90,28 @@ def an_outgoing(session: Session, mailbox_id: int, author_id: int, *, state: str
         subject=more.pop("subject", "Re: Broken lamp"),
         raw_sha256="0" * 64,
         **more,
+    )
+    session.add(made)
+    session.flush()
+    return made.id
+
+
+def a_broken_mail(session: Session, mailbox_id: int, *, raw: bytes = b"From: x\r\n\r\n\xff", **more: Any) -> int:
+    """A mail in quarantine; `raw` b"" for one whose bytes could not be read."""
+    folder = session.scalar(select(Folder).where(Folder.mailbox_id == mailbox_id, Folder.name == "INBOX"))
+    if folder is None:
+        folder = Folder(mailbox_id=mailbox_id, name="INBOX", uidvalidity=1)
+        session.add(folder)
+        session.flush()
+    made = RawMail(
+        folder_id=folder.id,
+        uidvalidity=1,
+        uid=secrets.randbelow(1 << 40) + 1,
+        sha256=blobs().put(raw) if raw else "",
+        size=len(raw),
+        fetched_at=datetime.now(UTC),
+        state="quarantined",
+        **({"cause": "too_complex", "sender": "x", "subject": "bomb", "headers": {"from": "x"}} | more),
     )
     session.add(made)
     session.flush()
@@ -159,6 +185,30 @@ def served(app: Flask, world: World) -> Iterator[str]:
     server.shutdown()
     thread.join(5)
     server.server_close()
+
+
+@pytest.fixture
+def signed_page(
+    served: str, signed_in: Callable[[str], Visitor], new_context: Callable[..., Any]
+) -> Iterator[Callable[..., Any]]:
+    """`signed_page("agent")`: a page of a real Chromium in which that person is signed in; errors of its scripts fail the test."""
+    from playwright.sync_api import Page
+
+    errors: list[str] = []
+
+    def open_page(role: str, **context: Any) -> Page:
+        client = signed_in(role).client
+        opened = new_context(**context)
+        cookie = client.get_cookie("madoguchi")
+        assert cookie is not None
+        opened.add_cookies([{"name": "madoguchi", "value": cookie.value, "url": served}])
+        page: Page = opened.new_page()
+        page.set_default_timeout(8_000)
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        return page
+
+    yield open_page
+    assert errors == []
 
 
 def conversation(conversation_id: int) -> Conversation:

@@ -37,7 +37,9 @@ def arrives(session: Session, mailbox_id: int, raw: bytes, *, at: datetime, role
     session.flush()
     intake.file(session, row, reading.of(understand(raw), secret=settings().secret("message ids")), at)
     assert row.message_id is not None, (row.state, row.cause, row.detail)
-    return session.get_one(Message, row.message_id)
+    message = session.get_one(Message, row.message_id)
+    assert len(message.attachments) >= 0  # read now, so that they can be looked at when the session is gone
+    return message
 
 
 def a_letter(

@@ -277,3 +277,10 @@ def test_other_sanitisers_attacks_leave_nothing(name: str) -> None:
             r"(?i)<[a-z][^<>]*\son\w+=|<(?:script|style|svg|math|iframe|form|base|meta|link)",
             re.sub('"[^"]*"', '""', found),
         ), case["id"]
+
+
+@pytest.mark.parametrize(
+    "before", ['<svg><path d="M0 0"/></svg>', '<svg><use href="#a"></svg>', "<math><mi>x</mi></math>", "<list>", "<set>", "<image>"]
+)
+def test_drawings_and_made_up_tags_take_no_words_along(before: str) -> None:
+    assert "<p>The words</p>" in clean(f"{before}<p>The words</p>").html
