@@ -236,7 +236,7 @@ def _leaving(session: Session) -> dict[int, int]:
         .where(Outgoing.state.in_(("queued", "sending")))
         .group_by(Outgoing.mailbox_id)
     )
-    return dict(rows.tuples())
+    return {mailbox_id: count for mailbox_id, count in rows}
 
 
 def _mailbox(

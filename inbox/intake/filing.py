@@ -201,6 +201,7 @@ def _file_one(session: Session, known: Knowledge, mail: Mail, *, now: datetime) 
         return seen
     if mail.is_sent:
         return ourselves.sent_elsewhere(session, known, mail, now=now)
+    ourselves.settle_named(session, known, mail, now=now)
     return incoming.file(session, known, mail, now=now)
 
 

@@ -8,13 +8,14 @@ from datetime import datetime, timedelta
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from inbox import conversations
+from inbox import conversations, joins
 from inbox.intake import bounces, deciding, knowing
 from inbox.intake.filed import Filed, Mail, message_of, name_people, remember
 from inbox.intake.knowing import Knowledge
 from inbox.mail import threads
 from inbox.mail.facts import Kind
-from inbox.models import Conversation, JoinSuggestion
+from inbox.models import Conversation
+from inbox.models.conversations import JOINED
 
 SILENT_OPEN = timedelta(days=30)  # first import: an unanswered mail younger than this still waits for an answer
 ROBOTS = (Kind.AUTO_REPLY, Kind.FEEDBACK_REPORT, Kind.BOUNCE)
@@ -29,7 +30,7 @@ def file(session: Session, known: Knowledge, mail: Mail, *, now: datetime) -> Fi
             return bounced
     place = deciding.place_of(known, reading, trusted=False)
     customer = knowing.customer_of(reading, known.all_addresses)
-    person = known.people.get(customer[1].lower()) if customer else None
+    person = known.people.get(customer[1].lower()) if customer and reading.kind != Kind.BOUNCE else None
     conversation = place.conversation
     is_new = conversation is None
     blocked = person is not None and person.blocked
@@ -88,7 +89,7 @@ def suggest_joins(
             Conversation.person_id.in_({one.person_id for one in new}),
             Conversation.activity_at > now - threads.OPEN_RECENT,
             Conversation.message_count > 0,
-            Conversation.status != "spam",
+            Conversation.status.not_in(("spam", JOINED)),
         )
     ).all()
     for one in new:
@@ -100,11 +101,7 @@ def suggest_joins(
         ]
         other = threads.suggest(one.message.subject, earlier, now=now)
         if other is not None:
-            session.add(
-                JoinSuggestion(
-                    conversation_id=one.message.conversation_id, other_id=other, reason="subject", moved={}, at=now
-                )
-            )
+            joins.offer(session, one.message.conversation_id, other, reason="subject", now=now)
 
 
 def _first_status(mail: Mail, *, now: datetime) -> str:

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from inbox.customers import Known as KnownPerson
 from inbox.customers import people_for
 from inbox.db import is_sqlite
+from inbox.mail.facts import Kind
 from inbox.models import Attachment, Conversation, Mailbox, MailboxAddress, Message, Outgoing, ThreadKey
 from inbox.reading import Reading
 
@@ -100,6 +101,8 @@ def _people(
 ) -> dict[str, KnownPerson]:
     named: dict[str, str] = {}
     for reading in readings:
+        if reading.kind == Kind.BOUNCE:
+            continue  # a mail server is nobody's customer
         for one in (customer_of(reading, ours), other_side(reading, ours)):
             if one and one[1] and not named.get(one[1].lower()):
                 named[one[1].lower()] = one[0]
@@ -128,7 +131,17 @@ def _messages(session: Session, knowledge: Knowledge, readings: Sequence[tuple[s
         *session.execute(here.where(Message.key.in_(keys))),
     ]
     for row in rows:
-        stored = Stored(row.id, row.conversation_id, row.direction, row.kind, row.from_address, row.dated, row.subject, "", row.raw_sha256)  # fmt: skip
+        stored = Stored(
+            message_id=row.id,
+            conversation=row.conversation_id,
+            direction=row.direction,
+            kind=row.kind,
+            from_address=row.from_address,
+            dated=row.dated,
+            subject=row.subject,
+            text="",
+            raw_sha256=row.raw_sha256,
+        )
         knowledge.by_hash.setdefault(row.raw_sha256, stored)
         if all(one.message_id != row.id for one in knowledge.by_key[row.key]):
             knowledge.by_key[row.key].append(stored)
@@ -158,7 +171,7 @@ def _threads(session: Session, knowledge: Knowledge, readings: list[Reading]) ->
             ThreadKey.mailbox_id == knowledge.mailbox_id, ThreadKey.key.in_(keys)
         )
     )
-    knowledge.threads = {key: conversation_id for key, conversation_id in rows}
+    knowledge.threads = dict(rows.all())
     wanted.update(one for one in knowledge.threads.values() if isinstance(one, int))
     wanted.update(
         one.conversation for found in knowledge.by_key.values() for one in found if isinstance(one.conversation, int)
@@ -167,12 +180,7 @@ def _threads(session: Session, knowledge: Knowledge, readings: list[Reading]) ->
     wanted.update(one.conversation_id for one in knowledge.outgoing.values() if one.conversation_id)
     if not wanted:
         return
-    # locked in one order: an answer that leaves just now waits for us or we for it, and both count the version up
-    found = session.scalars(
-        select(Conversation).where(Conversation.id.in_(wanted)).order_by(Conversation.id).with_for_update()
-    )
-    knowledge.conversations = {one.id: one for one in found}
-    _follow_joins(session, knowledge)
+    knowledge.conversations = _locked(session, wanted)
     _taking_part(session, knowledge)
 
 
@@ -182,6 +190,28 @@ def _follow_joins(session: Session, knowledge: Knowledge) -> None:
         while conversation.joined_into_id is not None:
             conversation = session.get_one(Conversation, conversation.joined_into_id, with_for_update=True)
             knowledge.conversations[conversation.id] = knowledge.conversations[emptied] = conversation
+
+
+def _locked(session: Session, ids: set[int]) -> dict[int, Conversation]:
+    """Conversations by id; for one that was joined into another, that other.
+
+    Locked in one order: an answer that leaves just now waits for us or we for it, and both count the version up.
+    """
+    found: dict[int, Conversation] = {}
+    missing = set(ids)
+    while missing:
+        rows = session.scalars(
+            select(Conversation).where(Conversation.id.in_(missing)).order_by(Conversation.id).with_for_update()
+        )
+        found |= {one.id: one for one in rows}
+        missing = {one.joined_into_id for one in found.values() if one.joined_into_id is not None} - set(found)
+    return {conversation_id: _goes_on(one, found) for conversation_id, one in found.items()}
+
+
+def _goes_on(one: Conversation, found: dict[int, Conversation]) -> Conversation:
+    while one.joined_into_id is not None and one.joined_into_id in found:
+        one = found[one.joined_into_id]
+    return one
 
 
 def _taking_part(session: Session, knowledge: Knowledge) -> None:

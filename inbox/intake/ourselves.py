@@ -42,6 +42,15 @@ def seen_again(session: Session, known: Knowledge, mail: Mail, *, now: datetime)
     return Filed("known", known=stored)
 
 
+def settle_named(session: Session, known: Knowledge, mail: Mail, *, now: datetime) -> None:
+    """Whoever answers a mail of ours has got it: one whose sending was uncertain is settled."""
+    for key in mail.reading.names:
+        outgoing = known.outgoing.get(key)
+        if outgoing is not None and outgoing.state == "uncertain":
+            session.flush()
+            outbox.found_elsewhere(session, outgoing.key, now=now)
+
+
 def sent_elsewhere(session: Session, known: Knowledge, mail: Mail, *, now: datetime) -> Filed:
     """A mail in our Sent folder that did not leave from here: from Outlook or a phone. It counts as the answer."""
     reading = mail.reading
