@@ -334,7 +334,7 @@ def _history(
     spoken_of = {user_id for event in events for user_id in (event.about.get("before"), event.about.get("after"))}
     ids = sorted(user_id for user_id in spoken_of if isinstance(user_id, int) and not isinstance(user_id, bool))
     known = session.execute(select(User.id, User.name).where(User.id.in_(ids))) if ids else ()
-    names = {user_id: name for user_id, name in known}
+    names = dict(map(tuple, known))
     return (
         tuple(note for note in reversed(notes) if since is None or note.at >= since),
         tuple(event for event in reversed(events) if since is None or event.at >= since),

@@ -4,6 +4,8 @@ Each message stands in the index under its *place*: hour of arrival << 32 | mess
 the newest first without sorting, however many messages match, also when old mail is imported later.
 """
 
+# ruff: noqa: S608 -- only numbers and fixed words are put into statements; what was typed goes as a parameter
+
 from __future__ import annotations
 
 import json
@@ -97,7 +99,7 @@ def search(
 
 
 def pieces(found: str, words: Sequence[str]) -> tuple[tuple[str, bool], ...]:
-    """The part of a text around the first searched word, in pieces (text, is it a searched word). Plain text, not HTML."""
+    """The part of a text around the first searched word, as pieces (text, is it a searched word) of plain text."""
     flat = " ".join(found[:SHOWN].split())
     same, origin = _folded_with_origins(flat)
     spots = _spots(same, words)
@@ -165,7 +167,7 @@ def _midnight(day: date | None, zone: str) -> datetime | None:
 
 
 def _best_matches(session: Session, asked: Asked, *, before: int, size: int) -> tuple[dict[int, int], int]:
-    """Up to size + 1 conversations with their newest matching message, and the place after which the next page goes on."""
+    """Up to size + 1 conversations with their newest matching message, and after which place the next page goes on."""
     best: dict[int, int] = {}
     place, page_end, step = before, before, size * 2
     while True:
@@ -225,7 +227,7 @@ def _judged(session: Session, asked: Asked, matching: str, given: dict[str, Any]
     """(place, message id, conversation id, whether the conditions that change with time let it through), newest first."""
     conditions, times = _conditions(asked)
     statement = text(
-        f"WITH f AS ({matching}) SELECT f.place, m.id, m.conversation_id,"  # noqa: S608 -- numbers and fixed words only
+        f"WITH f AS ({matching}) SELECT f.place, m.id, m.conversation_id,"
         f" CASE WHEN {' AND '.join(conditions)} THEN 1 ELSE 0 END AS passes"
         " FROM f LEFT JOIN message m ON m.id = f.message_id LEFT JOIN conversation c ON c.id = m.conversation_id"
         " ORDER BY f.place DESC"
@@ -238,7 +240,10 @@ def _matching(session: Session, asked: Asked, where: str, *, ending: str = "") -
     """A SELECT of (place, message_id) of the messages whose words match; `where` narrows {place}, `ending` orders it."""
     if is_sqlite(session):
         narrowed = where.format(place="rowid")
-        found = f"SELECT rowid AS place, rowid & 4294967295 AS message_id FROM search_fts WHERE search_fts MATCH :query AND {narrowed}"  # noqa: S608
+        found = (
+            "SELECT rowid AS place, rowid & 4294967295 AS message_id FROM search_fts"
+            f" WHERE search_fts MATCH :query AND {narrowed}"
+        )
         return f"{found}{ending}", {"query": search_query.fts5(asked.query, within=asked.within)}
     query = search_query.tsquery(asked.query, within=asked.within)
     narrowed = where.format(place="place")
@@ -248,7 +253,7 @@ def _matching(session: Session, asked: Asked, where: str, *, ending: str = "") -
     # A rare word must be collected by the words' index first: with ORDER BY … LIMIT alone the planner walks all places in
     # hope of a match. A frequent one is found soon enough by walking.
     if _is_rare(session, given["query"]):
-        first = f"WITH rare AS MATERIALIZED ({found}) SELECT DISTINCT place, message_id FROM rare WHERE {narrowed}"  # noqa: S608
+        first = f"WITH rare AS MATERIALIZED ({found}) SELECT DISTINCT place, message_id FROM rare WHERE {narrowed}"
     else:
         first = f"{found} AND {narrowed}{ending}"
     if not several:
@@ -270,7 +275,7 @@ def _in_long_texts(asked: Asked, narrowed: str, given: dict[str, Any]) -> str:
         having.append(f"{'' if n < len(tests) else 'NOT '}bool_or(words @@ CAST(:test{n} AS tsquery))")
     long = " AND place IN (SELECT place FROM search_words WHERE words @@ CAST(:some AS tsquery))"
     return (
-        f"SELECT place, message_id FROM search_words WHERE {narrowed}{long}"  # noqa: S608
+        f"SELECT place, message_id FROM search_words WHERE {narrowed}{long}"
         f" GROUP BY place, message_id HAVING {' AND '.join(having)}"
     )
 

@@ -33,7 +33,7 @@ class Term:
 
 @dataclass(frozen=True)
 class Query:
-    """All of `wanted` and none of `unwanted`; empty sets and None do not narrow. `words` are to be marked in what is found."""
+    """All of `wanted` and none of `unwanted`; empty sets and None do not narrow. `words` are to be marked."""
 
     wanted: tuple[Term, ...] = ()
     unwanted: tuple[Term, ...] = ()

@@ -1,4 +1,4 @@
-"""The named cast of the stories: agents Aoi and Ben, manager Mei, admin Rin, customer 山田 太郎, mailboxes support@ and sales@."""
+"""The named cast of the stories: agents Aoi and Ben, manager Mei, admin Rin, customer 山田 太郎, support@, sales@."""
 
 from __future__ import annotations
 
@@ -121,7 +121,9 @@ def a_message(
     """A stored mail with its bytes, counted into its conversation (and received, when it is a customer's)."""
     at = at or conversation.activity_at + MINUTE
     raw = raw or f"From: {sender[1]}\r\nSubject: x\r\nDate: {at}\r\n\r\n{text}\r\n".encode()
-    mail_id = more.pop("mail_id", f"<{hashlib.sha256(raw + str(conversation.id).encode()).hexdigest()[:20]}@example.jp>")
+    mail_id = more.pop(
+        "mail_id", f"<{hashlib.sha256(raw + str(conversation.id).encode()).hexdigest()[:20]}@example.jp>"
+    )
     values: dict[str, Any] = {
         "kind": "person" if direction == "in" else "reply",
         "subject": conversation.subject,
@@ -144,7 +146,12 @@ def a_message(
         size=len(raw),
         attachments=[
             Attachment(
-                position=n, path=str(n + 2), name=name, content_type=kind, size=len(data), sha256=hashlib.sha256(data).hexdigest()
+                position=n,
+                path=str(n + 2),
+                name=name,
+                content_type=kind,
+                size=len(data),
+                sha256=hashlib.sha256(data).hexdigest(),
             )
             for n, (name, kind, data) in enumerate(files)
         ],

@@ -25,12 +25,16 @@ def a_picture(kind: str = "PNG", size: tuple[int, int] = (800, 400), mode: str =
 
 def a_part(content_type: str, data: bytes, *, name: str, content_id: str = "") -> bytes:
     about = f'Content-Type: {content_type}; name="{name}"\r\nContent-Transfer-Encoding: base64\r\n'
-    about += f"Content-ID: <{content_id}>\r\n" if content_id else f'Content-Disposition: attachment; filename="{name}"\r\n'
+    about += (
+        f"Content-ID: <{content_id}>\r\n" if content_id else f'Content-Disposition: attachment; filename="{name}"\r\n'
+    )
     return f"--b\r\n{about}\r\n".encode() + base64.encodebytes(data) + b"\r\n"
 
 
 def a_mail(html: str, *parts: bytes) -> bytes:
-    head = b"From: taro@example.jp\r\nSubject: x\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n"
+    head = (
+        b"From: taro@example.jp\r\nSubject: x\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n"
+    )
     body = b"--b\r\nContent-Type: text/html; charset=utf-8\r\n\r\n" + html.encode() + b"\r\n"
     return head + body + b"".join(parts) + b"--b--\r\n"
 
@@ -116,7 +120,9 @@ def test_bytes_are_found_by_their_hash_when_parts_stand_in_another_order_today(s
     assert archive.namelist() == ["1.txt", "1 (2).txt"]
 
 
-@pytest.mark.parametrize(("kind", "mode"), [("PNG", "RGBA"), ("PNG", "P"), ("JPEG", "RGB"), ("JPEG", "CMYK"), ("GIF", "P"), ("WEBP", "RGB")])
+@pytest.mark.parametrize(
+    ("kind", "mode"), [("PNG", "RGBA"), ("PNG", "P"), ("JPEG", "RGB"), ("JPEG", "CMYK"), ("GIF", "P"), ("WEBP", "RGB")]
+)
 def test_pictures_of_each_kind_are_made_small(session: Session, aoi, kind: str, mode: str) -> None:
     data = a_picture(kind, mode=mode)
     message = stored(session, aoi, a_mail("x", a_part(f"image/{kind.lower()}", data, name=f"a.{kind.lower()}")))
@@ -127,9 +133,17 @@ def test_pictures_of_each_kind_are_made_small(session: Session, aoi, kind: str, 
 def test_what_is_no_picture_or_a_bomb_has_no_thumbnail(session: Session, aoi) -> None:
     bomb = a_picture(size=(20_000, 20_000), mode="1")
     assert len(bomb) < 1_000_000
-    for data in (bomb, a_picture()[:60], b"\x89PNG\r\n\x1a\n", b"GIF89a" + b"\xff" * 50, b"RIFF\0\0\0\0WEBPVP8 " + b"\0" * 20):
+    for data in (
+        bomb,
+        a_picture()[:60],
+        b"\x89PNG\r\n\x1a\n",
+        b"GIF89a" + b"\xff" * 50,
+        b"RIFF\0\0\0\0WEBPVP8 " + b"\0" * 20,
+    ):
         with pytest.raises(NotFound):
-            bodies.small(data, "image/png" if data[:1] == b"\x89" else "image/gif" if data[:1] == b"G" else "image/webp")
+            bodies.small(
+                data, "image/png" if data[:1] == b"\x89" else "image/gif" if data[:1] == b"G" else "image/webp"
+            )
     message = stored(session, aoi, a_mail("x", a_part("application/pdf", b"%PDF", name="a.pdf")))
     with pytest.raises(NotFound):
         bodies.thumbnail(session, aoi, message, 0)
@@ -171,7 +185,11 @@ def test_a_lost_or_too_complex_original_is_told_in_words(session: Session, aoi) 
         bodies.raw(session, aoi, message)
     assert "missing" in str(lost.value)
     deep = b"".join(f"Content-Type: multipart/mixed; boundary=b{n}\r\n\r\n--b{n}\r\n".encode() for n in range(200))
-    bomb = a_message(session, a_conversation(session, session.get_one(Message, message).conversation.mailbox), raw=b"From: a@b.example\r\n" + deep)
+    bomb = a_message(
+        session,
+        a_conversation(session, session.get_one(Message, message).conversation.mailbox),
+        raw=b"From: a@b.example\r\n" + deep,
+    )
     with pytest.raises(UserError):
         bodies.html(session, aoi, bomb.id)
 

@@ -60,7 +60,9 @@ def a_full_conversation(session: Session, support, taro, aoi):
     ben, mei = a_user(session, "Ben", support), a_user(session, "Mei", support)
     made = a_conversation(session, support, person=taro, at=NOW - HOUR)
     a_message(session, made, "届きません。", files=(("写真.png", "image/png", b"x"), ("a.csv", "text/csv", b"y")))
-    answer = a_message(session, made, "お調べします。", direction="out", sender=("Support", "support@shop.example"), author_id=ben.id)
+    answer = a_message(
+        session, made, "お調べします。", direction="out", sender=("Support", "support@shop.example"), author_id=ben.id
+    )
     an_outgoing(session, made, answer)
     conversations.assign(session, made, mei.id, now=NOW - MINUTE, actor_id=ben.id)
     conversations.note(session, made, session.get_one(User, ben.id), text="至急", now=NOW - MINUTE)
@@ -84,21 +86,30 @@ def test_everything_stands_on_the_page_in_order(session: Session, support, taro,
     assert view.names[view.events[0].about["after"]] == "Mei"
     first, answer = view.messages
     assert (first.from_name, first.from_address) == CUSTOMER
-    assert [(f.name, f.thumbnail, f.preview) for f in first.files] == [("写真.png", True, False), ("a.csv", False, True)]
+    assert [(f.name, f.thumbnail, f.preview) for f in first.files] == [
+        ("写真.png", True, False),
+        ("a.csv", False, True),
+    ]
     assert (answer.author_name, answer.outgoing.state, answer.outgoing.can_undo) == ("Ben", "queued", True)
     assert [tag[1] for tag in view.tags] == ["返品"]
     assert view.looking == ("Mei2",)
     assert (view.claim.name, view.claim.mine) == ("Ben2", False)
     assert [d.author_name for d in view.drafts] == ["Aoi"]
     assert [d.author_name for d in view.others_drafts] == ["Ben2"]
-    assert (view.person.name, view.person.conversations, [o.id for o in view.person.others]) == (CUSTOMER[0], 2, [other.id])
+    assert (view.person.name, view.person.conversations, [o.id for o in view.person.others]) == (
+        CUSTOMER[0],
+        2,
+        [other.id],
+    )
     assert [(s.other_id, s.state, s.subject) for s in view.suggestions] == [(other.id, "offered", "別件")]
     assert [s.other_id for s in conversation_page.show(session, aoi, other.id, now=NOW).suggestions] == [made.id]
     assert (view.owner_name, view.status, view.unread, view.version) == ("Mei", "open", True, made.version)
     assert not view.older
 
 
-def test_the_page_takes_at_most_twelve_queries_and_more_only_for_open_drafts(session: Session, engine: Engine, support, taro, aoi) -> None:
+def test_the_page_takes_at_most_twelve_queries_and_more_only_for_open_drafts(
+    session: Session, engine: Engine, support, taro, aoi
+) -> None:
     made, other = a_full_conversation(session, support, taro, aoi)
     for draft in (*conversation_page.show(session, aoi, made.id, now=NOW).drafts,):
         drafts.discard(session, aoi, draft.id, now=NOW)
@@ -121,7 +132,9 @@ def test_the_page_takes_at_most_twelve_queries_and_more_only_for_open_drafts(ses
     assert len(seen) <= 12, "\n\n".join(seen)
 
 
-def test_nobody_without_access_sees_it_and_the_customers_other_mailboxes_stay_hidden(session: Session, support, taro, aoi) -> None:
+def test_nobody_without_access_sees_it_and_the_customers_other_mailboxes_stay_hidden(
+    session: Session, support, taro, aoi
+) -> None:
     secret = a_mailbox(session, "Secret")
     hidden = a_conversation(session, secret, "秘密", person=taro)
     made = a_conversation(session, support, person=taro)
@@ -172,7 +185,13 @@ def test_undo_is_possible_until_the_time_is_over(session: Session, support, aoi)
     answer = a_message(session, made, "答え", direction="out", author_id=aoi.id)
     sent = an_outgoing(session, made, answer)
     states = []
-    for state, tries, now in (("queued", 0, NOW), ("queued", 0, NOW + HOUR), ("queued", 1, NOW), ("sent", 1, NOW), ("uncertain", 1, NOW)):
+    for state, tries, now in (
+        ("queued", 0, NOW),
+        ("queued", 0, NOW + HOUR),
+        ("queued", 1, NOW),
+        ("sent", 1, NOW),
+        ("uncertain", 1, NOW),
+    ):
         sent.state, sent.tries = state, tries
         session.flush()
         states.append(conversation_page.show(session, aoi, made.id, now=now).messages[0].outgoing.can_undo)

@@ -41,7 +41,12 @@ def aoi(session: Session, support):
 @pytest.fixture
 def conversation(session: Session, support):
     made = a_conversation(session, support, "Re: 届きません", person=a_person(session))
-    a_message(session, made, to=[["", "HELP@shop.example"], list(KEN)], cc=[["", "boss@example.jp"], ["", "support@shop.example"]])
+    a_message(
+        session,
+        made,
+        to=[["", "HELP@shop.example"], list(KEN)],
+        cc=[["", "boss@example.jp"], ["", "support@shop.example"]],
+    )
     return made
 
 
@@ -80,12 +85,24 @@ def test_reply_to_is_honoured_unless_it_is_ours(session, aoi, conversation, supp
 def test_addresses_of_all_our_mailboxes_are_ours(session, aoi, conversation, support) -> None:
     sales = a_mailbox(session, "Sales")
     session.add(MailboxAddress(mailbox_id=sales.id, address="deals@shop.example"))
-    a_message(session, conversation, "cc", cc=[["", "deals@shop.example"], ["", "sales@shop.example"], ["", "friend@example.jp"]])
+    a_message(
+        session,
+        conversation,
+        "cc",
+        cc=[["", "deals@shop.example"], ["", "sales@shop.example"], ["", "friend@example.jp"]],
+    )
     assert start(session, aoi, "reply_all", conversation).cc == (("", "friend@example.jp"),)
 
 
 def test_an_unverified_sender_never_becomes_the_default(session, aoi, conversation) -> None:
-    a_message(session, conversation, "私にも", sender=("山田 太郎", "evil@attacker.example"), unverified=True, cc=[["", "e2@attacker.example"]])
+    a_message(
+        session,
+        conversation,
+        "私にも",
+        sender=("山田 太郎", "evil@attacker.example"),
+        unverified=True,
+        cc=[["", "e2@attacker.example"]],
+    )
     for kind in ("reply", "reply_all"):
         draft = start(session, aoi, kind, conversation)
         assert "attacker" not in str((draft.to, draft.cc))
@@ -101,7 +118,13 @@ def test_a_bounce_or_an_auto_reply_does_not_become_the_recipient(session, aoi, c
 def test_where_we_wrote_first_the_reply_goes_to_whom_we_wrote(session, aoi, support) -> None:
     ours = a_conversation(session, support, "ご案内")
     a_message(
-        session, ours, "ご案内です", direction="out", sender=("Support team", "help@shop.example"), to=[list(KEN)], cc=[["", "x@partner.example"]]
+        session,
+        ours,
+        "ご案内です",
+        direction="out",
+        sender=("Support team", "help@shop.example"),
+        to=[list(KEN)],
+        cc=[["", "x@partner.example"]],
     )
     assert start(session, aoi, "reply", ours).to == (KEN,)
     assert start(session, aoi, "reply_all", ours).cc == (("", "x@partner.example"),)
@@ -164,7 +187,9 @@ def test_an_older_save_is_refused_and_the_newer_words_are_shown(session, aoi, co
     with pytest.raises(drafts.StaleDraft) as refused:
         drafts.save(session, aoi, draft.id, rev=1, fields={"text": "二台目"}, now=NOW)
     assert (refused.value.newer.text, refused.value.newer.rev) == ("一台目", 2)
-    assert drafts.save(session, aoi, draft.id, rev=1, fields={"text": "一台目"}, now=NOW).rev == 2  # the answer was lost
+    assert (
+        drafts.save(session, aoi, draft.id, rev=1, fields={"text": "一台目"}, now=NOW).rev == 2
+    )  # the answer was lost
     assert drafts.save(session, aoi, draft.id, rev=2, fields={"text": "二台目"}, now=NOW).text == "二台目"
 
 
@@ -220,19 +245,25 @@ def test_a_new_mail_leaves_no_litter(session, aoi, support) -> None:
 def test_half_typed_addresses_are_kept_as_they_stand(session, aoi, conversation) -> None:
     draft = start(session, aoi, "reply", conversation)
     typed = "山田 <taro@example.jp>, ken@part; \r\nBcc: x"
-    saved = drafts.save(session, aoi, draft.id, rev=1, fields={"to": typed, "cc": [["Ken", "ken@partner.example"]]}, now=NOW)
+    saved = drafts.save(
+        session, aoi, draft.id, rev=1, fields={"to": typed, "cc": [["Ken", "ken@partner.example"]]}, now=NOW
+    )
     assert saved.to[0] == ("山田", "taro@example.jp")
     assert ("", "ken@part") in saved.to
     assert all("\n" not in address and "\r" not in address for _name, address in saved.to)
     assert saved.cc == (KEN,)
     with pytest.raises(UserError):
-        drafts.save(session, aoi, draft.id, rev=2, fields={"to": ", ".join(f"a{n}@b.example" for n in range(300))}, now=NOW)
+        drafts.save(
+            session, aoi, draft.id, rev=2, fields={"to": ", ".join(f"a{n}@b.example" for n in range(300))}, now=NOW
+        )
 
 
 def test_html_is_sanitised_before_it_is_stored(session, aoi, conversation) -> None:
     draft = start(session, aoi, "reply", conversation)
     html = '<p onclick="x()">ok</p><script>alert(1)</script><img src="http://t.example/x.gif"><img src="cid:foreign@x">'
-    saved = drafts.save(session, aoi, draft.id, rev=1, fields={"html": html, "subject": "a\r\nBcc: x@y\u2028z"}, now=NOW)
+    saved = drafts.save(
+        session, aoi, draft.id, rev=1, fields={"html": html, "subject": "a\r\nBcc: x@y\u2028z"}, now=NOW
+    )
     assert "ok" in saved.html
     for bad in ("onclick", "script", "t.example", "foreign"):
         assert bad not in saved.html
@@ -243,10 +274,18 @@ def test_html_is_sanitised_before_it_is_stored(session, aoi, conversation) -> No
 
 def test_unknown_fields_and_foreign_from_addresses_are_refused(session, aoi, conversation) -> None:
     draft = start(session, aoi, "reply", conversation)
-    for fields in ({"author_id": 1}, {"state": "sent"}, {"mailbox_id": 2}, {"from_address": "ceo@shop.example"}, {"kind": "new"}):
+    for fields in (
+        {"author_id": 1},
+        {"state": "sent"},
+        {"mailbox_id": 2},
+        {"from_address": "ceo@shop.example"},
+        {"kind": "new"},
+    ):
         with pytest.raises(UserError):
             drafts.save(session, aoi, draft.id, rev=1, fields=fields, now=NOW)
-    saved = drafts.save(session, aoi, draft.id, rev=1, fields={"from_address": "SUPPORT@shop.example", "quote": False}, now=NOW)
+    saved = drafts.save(
+        session, aoi, draft.id, rev=1, fields={"from_address": "SUPPORT@shop.example", "quote": False}, now=NOW
+    )
     assert (saved.from_address, saved.quote) == ("support@shop.example", False)
     with pytest.raises(UserError):
         drafts.save(session, aoi, draft.id, rev=2, fields={"text": "x" * (drafts.LONGEST + 1)}, now=NOW)
@@ -264,7 +303,9 @@ def test_reply_turns_into_reply_all_and_back(session, aoi, conversation) -> None
 
 def test_inline_pictures_stand_by_cid_in_the_mail_and_by_path_in_the_editor(session, aoi, conversation) -> None:
     draft = start(session, aoi, "reply", conversation)
-    picture = drafts.add_file(session, aoi, draft.id, name="a.png", content_type="image/png", data=PNG, inline=True, now=NOW)
+    picture = drafts.add_file(
+        session, aoi, draft.id, name="a.png", content_type="image/png", data=PNG, inline=True, now=NOW
+    )
     saved = drafts.save(session, aoi, draft.id, rev=1, fields={"html": f'<p>図<img src="{picture.path}"></p>'}, now=NOW)
     assert f'src="cid:{picture.content_id}"' in saved.html
     assert f'src="{picture.path}"' in saved.editor_html
@@ -272,13 +313,17 @@ def test_inline_pictures_stand_by_cid_in_the_mail_and_by_path_in_the_editor(sess
     again = drafts.save(session, aoi, draft.id, rev=2, fields={"html": saved.editor_html}, now=NOW)
     assert again.html == saved.html
     with pytest.raises(UserError):
-        drafts.add_file(session, aoi, draft.id, name="x.png", content_type="image/png", data=b"<svg>", inline=True, now=NOW)
+        drafts.add_file(
+            session, aoi, draft.id, name="x.png", content_type="image/png", data=b"<svg>", inline=True, now=NOW
+        )
 
 
 def test_files_have_clean_names_and_a_common_limit(session, aoi, conversation, monkeypatch) -> None:
     monkeypatch.setattr(config.settings(), "max_upload_bytes", 100_000)
     draft = start(session, aoi, "reply", conversation)
-    file = drafts.add_file(session, aoi, draft.id, name="../../x\u202egpj.exe", content_type="text/html", data=b"<script>", now=NOW)
+    file = drafts.add_file(
+        session, aoi, draft.id, name="../../x\u202egpj.exe", content_type="text/html", data=b"<script>", now=NOW
+    )
     assert "/" not in file.name
     assert "\u202e" not in file.name
     assert file.content_type == "application/octet-stream"

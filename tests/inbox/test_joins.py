@@ -33,7 +33,9 @@ def state(session: Session) -> dict[str, Any]:
     session.flush()
     session.expire_all()
     return {
-        "conversations": [[getattr(c, name) for name in KEPT] for c in session.scalars(select(Conversation).order_by(Conversation.id))],
+        "conversations": [
+            [getattr(c, name) for name in KEPT] for c in session.scalars(select(Conversation).order_by(Conversation.id))
+        ],
         "messages": session.execute(select(Message.id, Message.conversation_id).order_by(Message.id)).all(),
         "events": session.execute(
             select(Event.id, Event.conversation_id).where(Event.kind.not_in(("joined", "unjoined"))).order_by(Event.id)
@@ -41,19 +43,27 @@ def state(session: Session) -> dict[str, Any]:
         "keys": session.execute(select(ThreadKey.key, ThreadKey.conversation_id).order_by(ThreadKey.key)).all(),
         "outgoing": session.execute(select(Outgoing.id, Outgoing.conversation_id).order_by(Outgoing.id)).all(),
         "drafts": [(d.id, d.conversation_id) for d in session.scalars(select(drafts.Draft).order_by(drafts.Draft.id))],
-        "tags": [(c.id, [t.name for t in c.tags]) for c in session.scalars(select(Conversation).order_by(Conversation.id))],
+        "tags": [
+            (c.id, [t.name for t in c.tags]) for c in session.scalars(select(Conversation).order_by(Conversation.id))
+        ],
         "counts": sorted(
-            (row.mailbox_id, row.status, row.owner_id, row.count) for row in session.scalars(select(FolderCount)) if row.count
+            (row.mailbox_id, row.status, row.owner_id, row.count)
+            for row in session.scalars(select(FolderCount))
+            if row.count
         ),
     }
 
 
 def counted_anew(session: Session) -> list[tuple[Any, ...]]:
     session.flush()
-    kept = sorted((r.mailbox_id, r.status, r.owner_id, r.count) for r in session.scalars(select(FolderCount)) if r.count)
+    kept = sorted(
+        (r.mailbox_id, r.status, r.owner_id, r.count) for r in session.scalars(select(FolderCount)) if r.count
+    )
     conversations.recount(session)
     session.expire_all()
-    anew = sorted((r.mailbox_id, r.status, r.owner_id, r.count) for r in session.scalars(select(FolderCount)) if r.count)
+    anew = sorted(
+        (r.mailbox_id, r.status, r.owner_id, r.count) for r in session.scalars(select(FolderCount)) if r.count
+    )
     assert kept == anew
     return anew
 
@@ -64,7 +74,14 @@ def a_random_conversation(session: Session, support, users, chance: random.Rando
     made = a_conversation(session, support, f"件 {chance.random()}", at=at, owner=chance.choice([None, *users]))
     for n in range(chance.randrange(4)):
         files = (("a.txt", "text/plain", b"x"),) * chance.randrange(2)
-        message = a_message(session, made, f"{n} {chance.random()}", at=at + MINUTE * n, direction=chance.choice(["in", "out"]), files=files)
+        message = a_message(
+            session,
+            made,
+            f"{n} {chance.random()}",
+            at=at + MINUTE * n,
+            direction=chance.choice(["in", "out"]),
+            files=files,
+        )
         if message.direction == "out":
             session.add(
                 Outgoing(
@@ -145,7 +162,9 @@ def test_an_answer_that_saw_only_one_of_them_cannot_leave(session: Session, supp
     suggestion = session.scalars(select(JoinSuggestion)).one()
     joined = old.version
     joins.undo(session, aoi, suggestion.id, now=NOW)
-    assert not any(conversations.raise_version(session, i, version) for i in (old.id, new.id) for version in (*seen, joined))
+    assert not any(
+        conversations.raise_version(session, i, version) for i in (old.id, new.id) for version in (*seen, joined)
+    )
 
 
 def test_mail_and_work_that_came_after_the_join_stay_when_it_is_undone(session: Session, support, aoi) -> None:
@@ -158,8 +177,17 @@ def test_mail_and_work_that_came_after_the_join_stay_when_it_is_undone(session: 
     conversations.assign(session, old, aoi.id, now=NOW, actor_id=aoi.id)
     presence.claim(session, aoi, old.id, now=NOW)
     joins.undo(session, aoi, session.scalars(select(JoinSuggestion)).one().id, now=NOW)
-    assert (session.get_one(Message, moved.id).conversation_id, session.get_one(Message, later.id).conversation_id) == (new.id, old.id)
-    assert (old.message_count, new.message_count, old.snippet, old.owner_id, new.owner_id) == (2, 1, "三通目", aoi.id, None)
+    assert (session.get_one(Message, moved.id).conversation_id, session.get_one(Message, later.id).conversation_id) == (
+        new.id,
+        old.id,
+    )
+    assert (old.message_count, new.message_count, old.snippet, old.owner_id, new.owner_id) == (
+        2,
+        1,
+        "三通目",
+        aoi.id,
+        None,
+    )
     counted_anew(session)
 
 

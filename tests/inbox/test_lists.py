@@ -65,7 +65,9 @@ def test_each_box_shows_exactly_its_conversations_newest_first(session: Session,
         return [c.id for c in sorted(filter(keep, every), key=lambda c: (c.activity_at, c.id), reverse=True)]
 
     assert every_page(session, aoi, "open", size=7) == expected(lambda c: c.status == "open")
-    assert every_page(session, aoi, "unassigned", size=3) == expected(lambda c: c.status == "open" and c.owner_id is None)
+    assert every_page(session, aoi, "unassigned", size=3) == expected(
+        lambda c: c.status == "open" and c.owner_id is None
+    )
     assert every_page(session, aoi, "mine", size=5) == expected(lambda c: c.status == "open" and c.owner_id == aoi.id)
     assert every_page(session, aoi, "closed", size=50) == expected(lambda c: c.status == "closed")
     assert every_page(session, aoi, "waiting", owner_id=ben.id, size=2) == expected(
@@ -85,7 +87,9 @@ def test_each_box_shows_exactly_its_conversations_newest_first(session: Session,
 
 
 @pytest.mark.parametrize("size", [1, 4, 13])
-def test_who_waits_longest_comes_first_and_those_who_do_not_wait_come_after(session: Session, support, sales, size) -> None:
+def test_who_waits_longest_comes_first_and_those_who_do_not_wait_come_after(
+    session: Session, support, sales, size
+) -> None:
     aoi = a_viewer(session, "Aoi", support, sales)
     every = many(session, [support, sales], [None, aoi], 60)
 
@@ -145,7 +149,12 @@ def test_a_row_tells_who_looks_who_writes_and_what_is_unread(session: Session, s
             Claim(conversation_id=fresh.id, user_id=ben.id, since=NOW - MINUTE, until=NOW + MINUTE),
             Claim(conversation_id=read.id, user_id=ben.id, since=NOW - DAY, until=NOW - DAY),
             Draft(
-                conversation_id=read.id, mailbox_id=support.id, author_id=aoi.id, kind="reply", created_at=NOW, updated_at=NOW
+                conversation_id=read.id,
+                mailbox_id=support.id,
+                author_id=aoi.id,
+                kind="reply",
+                created_at=NOW,
+                updated_at=NOW,
             ),
         ]
     )
@@ -155,7 +164,13 @@ def test_a_row_tells_who_looks_who_writes_and_what_is_unread(session: Session, s
     assert (first.subject, first.unread, first.is_new, first.looking) == ("fresh", True, True, ("Ben",))
     assert first.writing == (ben.id, "Ben", NOW - MINUTE)
     assert [name for _id, name, _colour in first.tags] == ["急ぎ"]
-    assert (second.unread, second.is_new, second.looking, second.writing, second.has_draft) == (False, False, (), None, True)
+    assert (second.unread, second.is_new, second.looking, second.writing, second.has_draft) == (
+        False,
+        False,
+        (),
+        None,
+        True,
+    )
     assert (third.unread, third.is_new) == (False, False)
     read.version += 1
     session.flush()
@@ -173,7 +188,9 @@ def test_neighbours_are_the_rows_above_and_below_even_when_this_one_left_the_box
     assert lists.neighbours(session, aoi, middle.id, "open", order="waiting") == (oldest.id, newest.id)
 
 
-@pytest.mark.parametrize("cursor", ["", "x", "o", "o_", "o1_", "o_1", "oé_1", "o" + "9" * 30 + "_1", "n-5_7", "o1_-1", "o1_²"])
+@pytest.mark.parametrize(
+    "cursor", ["", "x", "o", "o_", "o1_", "o_1", "oé_1", "o" + "9" * 30 + "_1", "n-5_7", "o1_-1", "o1_²"]
+)
 def test_a_cursor_that_makes_no_sense_is_no_error(session: Session, support, cursor: str) -> None:
     aoi = a_viewer(session, "Aoi", support)
     a_conversation(session, support)
@@ -198,7 +215,9 @@ def test_a_page_takes_at_most_eight_queries(session: Session, engine: Engine, su
 
 @pytest.mark.parametrize("order", lists.ORDERS)
 @pytest.mark.parametrize("box", lists.BOXES)
-def test_a_page_walks_an_index_and_never_sorts_or_scans_all(session: Session, engine: Engine, support, sales, box, order) -> None:
+def test_a_page_walks_an_index_and_never_sorts_or_scans_all(
+    session: Session, engine: Engine, support, sales, box, order
+) -> None:
     aoi = a_viewer(session, "Aoi", support, sales)
     session.execute(
         Conversation.__table__.insert(),
@@ -216,7 +235,9 @@ def test_a_page_walks_an_index_and_never_sorts_or_scans_all(session: Session, en
     )
     session.execute(text("ANALYZE conversation" if engine.dialect.name == "postgresql" else "ANALYZE"))
     cursor = lists.Cursor(at=NOW - timedelta(seconds=600), id=9).written(back=False)
-    plan = explained(session, engine, lambda: lists.page(session, aoi, box, now=NOW, after=cursor, order=order, size=20))
+    plan = explained(
+        session, engine, lambda: lists.page(session, aoi, box, now=NOW, after=cursor, order=order, size=20)
+    )
     if engine.dialect.name == "sqlite":
         assert "SCAN c" not in plan, plan
         assert plan.count("USE TEMP B-TREE") == plan.count("USE TEMP B-TREE FOR ORDER BY") <= 2, plan
@@ -224,7 +245,12 @@ def test_a_page_walks_an_index_and_never_sorts_or_scans_all(session: Session, en
     else:
         assert "Seq Scan on conversation" not in plan, plan
         assert "ix_conversation_" in plan, plan
-        rows = [int(part.split()[0]) for line in plan.splitlines() if "on conversation" in line for part in line.split("rows=")[2:]]
+        rows = [
+            int(part.split()[0])
+            for line in plan.splitlines()
+            if "on conversation" in line
+            for part in line.split("rows=")[2:]
+        ]
         assert rows, plan
         assert max(rows) <= 60, plan
 
@@ -245,6 +271,8 @@ def explained(session: Session, engine: Engine, act) -> str:
     assert taken
     prefix = "EXPLAIN QUERY PLAN " if engine.dialect.name == "sqlite" else "EXPLAIN (ANALYZE, TIMING OFF) "
     lines = [
-        row[-1] for statement, parameters in taken for row in session.connection().exec_driver_sql(prefix + statement, parameters)
+        row[-1]
+        for statement, parameters in taken
+        for row in session.connection().exec_driver_sql(prefix + statement, parameters)
     ]
     return "\n".join(map(str, lines))

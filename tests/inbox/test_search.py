@@ -121,7 +121,9 @@ def test_nobody_finds_what_stands_in_a_mailbox_without_access(session: Session, 
 
 
 @pytest.mark.parametrize("walked", [search.WALKED, 0], ids=["collected", "walked"])
-def test_pages_show_every_conversation_once_newest_match_first(session: Session, support, aoi, walked, monkeypatch) -> None:
+def test_pages_show_every_conversation_once_newest_match_first(
+    session: Session, support, aoi, walked, monkeypatch
+) -> None:
     monkeypatch.setattr(search, "WALKED", walked)
     chance = random.Random(3)
     every = [a_conversation(session, support, f"件{n}", at=NOW - DAY) for n in range(25)]
@@ -146,7 +148,9 @@ def test_pages_show_every_conversation_once_newest_match_first(session: Session,
 
 
 def test_the_found_words_are_marked_in_plain_pieces(session: Session, support, aoi) -> None:
-    filed(session, support, "件名", "前置き。" * 30 + "ここで<b>サーバー</b>が止まり、サーバが戻る。" + "後書き。" * 100)
+    filed(
+        session, support, "件名", "前置き。" * 30 + "ここで<b>サーバー</b>が止まり、サーバが戻る。" + "後書き。" * 100
+    )
     (row,) = search.search(session, aoi, "サーバー", now=NOW).rows
     assert [words for words, marked in row.match if marked] == ["サーバ", "サーバ"]
     shown = "".join(words for words, _ in row.match)
@@ -159,7 +163,9 @@ def test_the_found_words_are_marked_in_plain_pieces(session: Session, support, a
 
 
 @pytest.mark.parametrize("walked", [search.WALKED, 0], ids=["collected", "walked"])
-def test_long_texts_are_searched_to_their_end_and_as_a_whole(session: Session, support, aoi, walked, monkeypatch) -> None:
+def test_long_texts_are_searched_to_their_end_and_as_a_whole(
+    session: Session, support, aoi, walked, monkeypatch
+) -> None:
     monkeypatch.setattr(search, "WALKED", walked)
     long = filed(session, support, "長い", "最初の目印です。" + "埋め草の文。" * 9_000 + "最後の合図です。needle")
     filed(session, support, "短い", "最初の目印です。")
@@ -206,7 +212,7 @@ def test_no_text_that_hypothesis_finds_is_an_error(session: Session, support, ao
     filed(session, support, "件名", "本文 body")
 
     @settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
-    @given(st.text(max_size=60) | st.text(alphabet='ab"-:*()&|!<>\'\\^{}本文\0 fromistbel\ue000\ue004', max_size=40))
+    @given(st.text(max_size=60) | st.text(alphabet="ab\"-:*()&|!<>'\\^{}本文\0 fromistbel\ue000\ue004", max_size=40))
     def attempt(query: str) -> None:
         search.search(session, aoi, query, now=NOW)
 

@@ -71,7 +71,13 @@ def test_wrong_values_are_refused(session: Session, support, aoi) -> None:
 
 def test_nobody_acts_where_nobody_may_look(session: Session, aoi) -> None:
     hidden = a_conversation(session, a_mailbox(session, "Secret"))
-    arguments = {"assign": {"owner_id": None}, "snooze": {"until": NOW + DAY}, "tag": {"name": "x"}, "untag": {"tag_id": 1}, "note": {"text": "x"}}
+    arguments = {
+        "assign": {"owner_id": None},
+        "snooze": {"until": NOW + DAY},
+        "tag": {"name": "x"},
+        "untag": {"tag_id": 1},
+        "note": {"text": "x"},
+    }
     for name, action in triage.ACTIONS.items():
         with pytest.raises(NotFound):
             action(session, aoi, hidden.id, now=NOW, **arguments.get(name, {}))

@@ -109,7 +109,9 @@ def test_an_invitation_is_taken_up_once_within_seven_days(session: Session, rin)
 
 
 def test_links_are_stored_as_hashes_only(session: Session, rin) -> None:
-    token = people.invite(session, rin, email="b@shop.example", name="B", role="agent", mailbox_ids=[], locale="ja", now=NOW)
+    token = people.invite(
+        session, rin, email="b@shop.example", name="B", role="agent", mailbox_ids=[], locale="ja", now=NOW
+    )
     stored = session.scalars(select(OneTimeLink)).all()
     assert all(token not in str(vars(link)) for link in stored)
     assert all(token not in str(event.about) for event in session.scalars(select(AuditEvent)))
@@ -242,13 +244,15 @@ def test_a_deactivated_person_is_out_at_once_and_the_work_is_given_back(session:
 def test_only_administrators_change_the_team_and_one_always_remains(session: Session, rin) -> None:
     support = a_mailbox(session)
     mei, aoi = a_viewer(session, "Mei", support, role="manager"), a_viewer(session, "Aoi", support)
-    change = dict(role="agent", active=True, mailbox_ids=[], now=NOW)
+    change = {"role": "agent", "active": True, "mailbox_ids": [], "now": NOW}
     assert [m.name for m in people.team(session, mei)] == ["Aoi", "Mei", "Rin"]
     for who in (mei, aoi):
         with pytest.raises(Forbidden):
             people.change_person(session, who, aoi.id, **change)
         with pytest.raises(Forbidden):
-            people.invite(session, who, email="x@y.example", name="X", role="agent", mailbox_ids=[], locale="ja", now=NOW)
+            people.invite(
+                session, who, email="x@y.example", name="X", role="agent", mailbox_ids=[], locale="ja", now=NOW
+            )
         with pytest.raises(Forbidden):
             people.trail(session, who)
     with pytest.raises(Forbidden):
@@ -282,7 +286,9 @@ def test_access_goes_by_mailbox_and_administrators_reach_all(session: Session, r
     assert people.mailbox(session, aoi, support.id).id == support.id
     assert people.colleagues(session, aoi, mailbox_id=sales.id) == ()
     assert [name for _id, name in people.colleagues(session, aoi, mailbox_id=support.id)] == ["Aoi", "Rin"]
-    assert [name for _id, name in people.colleagues(session, people.viewer(session, rin.id, rin.epoch), mailbox_id=sales.id)] == ["Rin"]
+    assert [
+        name for _id, name in people.colleagues(session, people.viewer(session, rin.id, rin.epoch), mailbox_id=sales.id)
+    ] == ["Rin"]
 
 
 def test_a_person_added_by_hand_can_sign_in(session: Session) -> None:
@@ -296,11 +302,19 @@ def test_a_person_added_by_hand_can_sign_in(session: Session) -> None:
 
 
 def test_preferences_are_checked_one_by_one(session: Session, rin) -> None:
-    changed = people.preferences(session, rin, locale="ja", time_zone="Europe/Berlin", theme="dark", undo_seconds=30, after_send="list")
+    changed = people.preferences(
+        session, rin, locale="ja", time_zone="Europe/Berlin", theme="dark", undo_seconds=30, after_send="list"
+    )
     assert (changed.locale, changed.time_zone, changed.theme, changed.undo_seconds, changed.after_send) == (
         "ja", "Europe/Berlin", "dark", 30, "list",
     )  # fmt: skip
-    for wrong in ({"locale": "xx"}, {"time_zone": "Mars/Base"}, {"theme": "pink"}, {"undo_seconds": 61}, {"after_send": "x"}):
+    for wrong in (
+        {"locale": "xx"},
+        {"time_zone": "Mars/Base"},
+        {"theme": "pink"},
+        {"undo_seconds": 61},
+        {"after_send": "x"},
+    ):
         with pytest.raises(UserError) as refused:
             people.preferences(session, rin, **wrong)
         assert refused.value.field in wrong
@@ -319,7 +333,7 @@ def test_signatures_are_own_or_the_mailboxs_and_are_cleaned(session: Session, ri
     support = a_mailbox(session)
     support.signature_html = "<p>Shop</p>"
     rin = people.viewer(session, rin.id, rin.epoch)
-    people.sign_as(session, rin, support.id, from_name=" Rin of Shop ", html='<p>Rin</p><script>alert(1)</script>')
+    people.sign_as(session, rin, support.id, from_name=" Rin of Shop ", html="<p>Rin</p><script>alert(1)</script>")
     (signature,) = people.signatures(session, rin)
     assert (signature.from_name, signature.html, signature.mailbox_html) == ("Rin of Shop", "<p>Rin</p>", "<p>Shop</p>")
     people.sign_as(session, rin, support.id, from_name=None, html=None)
@@ -339,7 +353,9 @@ def test_passwords_that_are_guessed_first_are_refused(password: str) -> None:
     assert refused.value.field == "password"
 
 
-@pytest.mark.parametrize("password", ["correct horse battery", "ひらがなだけでもよい文", "x7#pQ9!mZ2", "tanaka went home at nine"])
+@pytest.mark.parametrize(
+    "password", ["correct horse battery", "ひらがなだけでもよい文", "x7#pQ9!mZ2", "tanaka went home at nine"]
+)
 def test_long_phrases_in_any_language_are_welcome(password: str) -> None:
     passwords.check(password, email="rin@shop.example", name="Rin Tanaka")
 
@@ -361,7 +377,18 @@ def test_the_real_figures_are_argon2id_and_need_time() -> None:
 def test_an_address_has_one_spelling() -> None:
     assert people.normalised(" Aoi@Shop.EXAMPLE ") == "aoi@shop.example"
     assert people.normalised("ａｏｉ＠ｓｈｏｐ.example") == "aoi@shop.example"
-    for wrong in ("", "a", "a@", "@b", "a@b@c", "a b@c", "a@b\r\nBcc: x@y", "a@b,c@d", "x" * 250 + "@b.example", "a@b..c"):
+    for wrong in (
+        "",
+        "a",
+        "a@",
+        "@b",
+        "a@b@c",
+        "a b@c",
+        "a@b\r\nBcc: x@y",
+        "a@b,c@d",
+        "x" * 250 + "@b.example",
+        "a@b..c",
+    ):
         with pytest.raises(UserError):
             people.normalised(wrong)
 
