@@ -50,6 +50,8 @@ PAGES = (
     "preferences",
     "mailboxes",
     "demo",
+    "health",
+    "quarantine",
     "conversations",
     "messages",
     "drafts",

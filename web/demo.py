@@ -49,7 +49,12 @@ class Letter:
 def show() -> str | Page:
     _must_stand()
     address, name = _chosen(request.args.get("address"), request.args.get("name"))
-    values = {"address": address, "name": name, "subject": request.args.get("subject", ""), "in_reply_to": request.args.get("answers", "")}
+    values = {
+        "address": address,
+        "name": name,
+        "subject": request.args.get("subject", ""),
+        "in_reply_to": request.args.get("answers", ""),
+    }
     try:
         threads = _threads(address)
     except UserError as error:
@@ -65,7 +70,9 @@ def show() -> str | Page:
 def send() -> Response | Page:
     """Writes as the customer: over the demo's own mail server, so outside of any transaction."""
     _must_stand()
-    values = {name: request.form.get(name, "").strip() for name in ("address", "name", "subject", "text", "in_reply_to")}
+    values = {
+        name: request.form.get(name, "").strip() for name in ("address", "name", "subject", "text", "in_reply_to")
+    }
     edge.end_transaction()
     try:
         if not values["text"]:

@@ -308,6 +308,9 @@ def _show_any(error: Exception) -> Answer:
     """The page edge's bare catch: logged with a number, answered calmly."""
     number = secrets.token_hex(4)
     cause = getattr(error, "original_exception", None) or error
+    _drop_connection()
+    if _no_such_id(cause):
+        return _show_user_error(NotFound())
     if _database_gone(cause):
         log.error("database_gone", id=number, path=request.path, error=str(cause)[:300])
         sentence = gettext(
@@ -319,6 +322,23 @@ def _show_any(error: Exception) -> Answer:
         "Something went wrong on our side. Nothing was changed. It is logged under %(number)s.", number=number
     )
     return _page(500, gettext("Something went wrong"), sentence, number=number)
+
+
+def _drop_connection() -> None:
+    """A page that died while it read rows leaves its cursor open for as long as somebody holds the traceback.
+
+    On SQLite that cursor keeps an old view of the database on its connection, and every later write there would be refused
+    as "database is locked": so this connection is not used again.
+    """
+    opened = g.get("session")
+    if opened is not None:
+        ring.drop(opened)
+        opened.invalidate()
+
+
+def _no_such_id(error: BaseException) -> bool:
+    """An id in an address that is larger than any database holds (SQLite's driver, psycopg)."""
+    return isinstance(error, OverflowError) or type(getattr(error, "orig", None)).__name__ == "NumericValueOutOfRange"
 
 
 def _database_gone(error: BaseException) -> bool:

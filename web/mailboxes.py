@@ -87,8 +87,14 @@ def one(mailbox_id: int) -> str:
     """How the mailbox is, and what can be done with it."""
     from web import health
 
-    shown = {"card": health.card(mailbox_id), "mailbox": _side(mailbox_id), "form": mailboxes.form_of(g.session, mailbox_id)}
-    return render_template("mailboxes/one_inside.html" if edge.fragment() else "mailboxes/one.html", **shown, **health.words())
+    shown = {
+        "card": health.card(mailbox_id),
+        "mailbox": _side(mailbox_id),
+        "form": mailboxes.form_of(g.session, mailbox_id),
+    }
+    return render_template(
+        "mailboxes/one_inside.html" if edge.fragment() else "mailboxes/one.html", **shown, **health.words()
+    )
 
 
 @pages.get("/mailboxes/<int:mailbox_id>/settings")
@@ -146,7 +152,9 @@ def sending(mailbox_id: int) -> Response:
 @pages.get("/mailboxes/<int:mailbox_id>/removal")
 @edge.only("admin")
 def removal(mailbox_id: int) -> str:
-    return render_template("mailboxes/removal.html", form=mailboxes.form_of(g.session, mailbox_id), mailbox_id=mailbox_id)
+    return render_template(
+        "mailboxes/removal.html", form=mailboxes.form_of(g.session, mailbox_id), mailbox_id=mailbox_id
+    )
 
 
 @pages.post("/mailboxes/<int:mailbox_id>/removal")
@@ -194,7 +202,9 @@ def _trial(mailbox_id: int | None) -> str | Answer:
         result = _result(form, _tried(form, mailbox_id))
     except UserError as error:
         return edge.form_again("mailboxes/settings.html", error, **page)
-    return render_template("mailboxes/result.html" if edge.fragment() else "mailboxes/settings.html", **page, result=result)
+    return render_template(
+        "mailboxes/result.html" if edge.fragment() else "mailboxes/settings.html", **page, result=result
+    )
 
 
 def _tried(form: MailboxForm, mailbox_id: int | None = None) -> list[TestStep]:
@@ -230,7 +240,9 @@ def _lines(step: TestStep, form: MailboxForm) -> list[Line]:
     }[step.name]
     if step.name == "folders" and step.ok:
         mails = sum(step.facts["mails"].values())  # type: ignore[attr-defined]
-        words = gettext("Read %(folders)s: %(count)s mails", folders=gettext(", ").join(form.folders), count=f"{mails:,}")
+        words = gettext(
+            "Read %(folders)s: %(count)s mails", folders=gettext(", ").join(form.folders), count=f"{mails:,}"
+        )
     if step.name == "sent" and step.ok:
         found = step.facts.get("sent_folder")
         if not found:
@@ -244,24 +256,36 @@ def _sign_in_lines(step: TestStep, form: MailboxForm) -> list[Line]:
     host, port, security, user = (getattr(form, f"{step.name}_{what}") for what in ("host", "port", "security", "user"))
     code = step.problem.code if step.problem else ""
     failed = 3 if step.ok else 0 if code in REACH else 1 if code in TLS else 2
-    encrypted = {"tls": gettext("Encrypt (TLS)"), "starttls": gettext("Encrypt (STARTTLS)"), "plain": gettext("Not encrypted")}[security]
+    encrypted = {
+        "tls": gettext("Encrypt (TLS)"),
+        "starttls": gettext("Encrypt (STARTTLS)"),
+        "plain": gettext("Not encrypted"),
+    }[security]
     signed_in = gettext("Sign in as %(user)s", user=user) if user else gettext("No sign-in")
     stages = (gettext("Reach %(host)s, port %(port)s", host=host, port=port), encrypted, signed_in)
     return [
         _line("bad", words, step)
         if number == failed
-        else Line("warn" if number == 1 and security == "plain" and number < failed else "ok" if number < failed else "skip", words)
+        else Line(
+            "warn" if number == 1 and security == "plain" and number < failed else "ok" if number < failed else "skip",
+            words,
+        )
         for number, words in enumerate(stages)
     ]
 
 
 def _line(state: str, words: str, step: TestStep) -> Line:
-    return Line(state, words, gettext(step.problem.words) if step.problem else "", step.problem.text if step.problem else "")
+    return Line(
+        state, words, gettext(step.problem.words) if step.problem else "", step.problem.text if step.problem else ""
+    )
 
 
 def _needs_trial(form: MailboxForm, kept: MailboxForm) -> bool:
     """Whether something changed that a server has a say in."""
-    told = ("address", *(f"{side}_{what}" for side in ("imap", "smtp") for what in ("host", "port", "security", "user")))
+    told = (
+        "address",
+        *(f"{side}_{what}" for side in ("imap", "smtp") for what in ("host", "port", "security", "user")),
+    )
     changed = any(getattr(form, name) != getattr(kept, name) for name in told)
     return changed or bool(form.imap_password or form.smtp_password) or not set(form.folders) <= set(kept.folders)
 
@@ -286,7 +310,11 @@ def _first_values(address: str, name: str, known: Provider | None) -> dict[str, 
         colour=next((colour for colour in COLOURS if colour not in taken), COLOURS[0]),
         locale=g.who.locale,
     )
-    return _values_of(guess) | {"provider": known.key if known else "", "since": "all", "display_name": "" if name == address else name}
+    return _values_of(guess) | {
+        "provider": known.key if known else "",
+        "since": "all",
+        "display_name": "" if name == address else name,
+    }
 
 
 def _values_of(form: MailboxForm) -> dict[str, Any]:
@@ -315,7 +343,9 @@ def _values() -> dict[str, Any]:
         "name", "display_name", "address", "aliases", "colour", "locale", "sent_folder", "signature_html", "sent_copies", "smtp_login",
         "provider", "since", *(f"{side}_{what}" for side in ("imap", "smtp") for what in ("host", "port", "security", "user", "password")),
     )  # fmt: skip
-    folders = dict.fromkeys(line.strip() for given_lines in given.getlist("folders") for line in given_lines.splitlines() if line.strip())
+    folders = dict.fromkeys(
+        line.strip() for given_lines in given.getlist("folders") for line in given_lines.splitlines() if line.strip()
+    )
     values: dict[str, Any] = {name: given.get(name, "") for name in names}
     return values | {"folders": "\n".join(folders), "quote_replies": given.get("quote_replies") == "1"}
 
@@ -328,7 +358,11 @@ def _form(values: dict[str, Any], *, kept: MailboxForm | None = None) -> Mailbox
         raise UserError(N_("Give the password once more, as it is now used for sending too."), field="imap_password")
     form = MailboxForm(
         **{name: values[name] for name in ("name", "display_name", "address", "colour", "locale", "sent_folder")},
-        **{f"{side}_{what}": values[f"{side}_{what}"].strip() for side in ("imap", "smtp") for what in ("host", "security")},
+        **{
+            f"{side}_{what}": values[f"{side}_{what}"].strip()
+            for side in ("imap", "smtp")
+            for what in ("host", "security")
+        },
         imap_port=_port(values, "imap_port"),
         smtp_port=_port(values, "smtp_port"),
         imap_user=values["imap_user"],
@@ -376,7 +410,11 @@ def _page(values: dict[str, Any], *, mailbox_id: int | None = None, provider: Pr
         "mailbox_id": mailbox_id,
         "provider": provider,
         "result": None,
-        "securities": (("tls", gettext("TLS")), ("starttls", gettext("STARTTLS")), ("plain", gettext("None (not encrypted)"))),
+        "securities": (
+            ("tls", gettext("TLS")),
+            ("starttls", gettext("STARTTLS")),
+            ("plain", gettext("None (not encrypted)")),
+        ),
         "logins": (
             ("same", gettext("As for receiving")),
             ("own", gettext("With its own user name")),

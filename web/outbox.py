@@ -38,8 +38,10 @@ DECISIONS = {
 @pages.get("/outbox")
 def show() -> str:
     state = request.args.get("state", "")
-    mailbox_id = request.args.get("mailbox", type=int)
-    page = outbox.page(g.session, g.who, state=state or None, mailbox_id=mailbox_id, after=request.args.get("after", type=int))
+    mailbox_id = request.args.get("mailbox", type=a_number)
+    page = outbox.page(
+        g.session, g.who, state=state or None, mailbox_id=mailbox_id, after=request.args.get("after", type=a_number)
+    )
     chosen = {"state": state or None, "mailbox": mailbox_id}
     shown = {
         "page": page,
@@ -93,8 +95,21 @@ def pause() -> Response:
     return edge.next_page(url_for("outbox.show"))
 
 
+def a_number(given: str) -> int:
+    """An id in a query. Raises ValueError for what no database can hold, so that it counts as not given."""
+    if not (given.isascii() and given.isdigit() and len(given) < 19):
+        raise ValueError(given)
+    return int(given)
+
+
 def _words() -> dict[str, Any]:
-    return {"STATES": STATES, "look": LOOK, "state_words": _state_words(), "recipient_words": _recipient_words(), "outcome_words": _outcome_words()}
+    return {
+        "STATES": STATES,
+        "look": LOOK,
+        "state_words": _state_words(),
+        "recipient_words": _recipient_words(),
+        "outcome_words": _outcome_words(),
+    }
 
 
 def _state_words() -> dict[str, str]:
@@ -133,7 +148,9 @@ def _outcome_words() -> dict[str, str]:
 
 def _told(decision: str, row: OutboxRow) -> str:
     return {
-        "cancellation": gettext("It will not be sent. Its words are a draft again.") if row.draft_id else gettext("It will not be sent."),
+        "cancellation": gettext("It will not be sent. Its words are a draft again.")
+        if row.draft_id
+        else gettext("It will not be sent."),
         "hold": gettext("It stays in the outbox until somebody releases it."),
         "release": gettext("Released. It leaves as soon as it is due."),
         "departure": gettext("It is sent now."),

@@ -14,6 +14,7 @@ from inbox.errors import NotFound, UserError
 from inbox.people import Member
 from web import edge, language
 from web.edge import Answer
+from web.outbox import a_number
 
 pages = Blueprint("people", __name__)
 
@@ -23,7 +24,9 @@ TRAIL_SIZE = 100
 @pages.get("/people")
 @edge.only("manager")
 def show() -> str:
-    return render_template("people/show.html", team=people.team(g.session, g.who), mailboxes=_mailboxes(), role_words=role_words())
+    return render_template(
+        "people/show.html", team=people.team(g.session, g.who), mailboxes=_mailboxes(), role_words=role_words()
+    )
 
 
 @pages.get("/people/invitations")
@@ -88,12 +91,17 @@ def invite_again(user_id: int) -> str:
 @pages.get("/people/audit-trail")
 @edge.only("admin")
 def trail() -> str:
-    before = request.args.get("before", type=int)
+    before = request.args.get("before", type=a_number)
     rows = people.trail(g.session, g.who, before_id=before, size=TRAIL_SIZE + 1)
     older = url_for("people.trail", before=rows[TRAIL_SIZE - 1].id) if len(rows) > TRAIL_SIZE else ""
     newest = url_for("people.trail") if before else ""
     return render_template(
-        "people/trail.html", rows=rows[:TRAIL_SIZE], older=older, newest=newest, kind_words=_kind_words(), about_words=_about_words
+        "people/trail.html",
+        rows=rows[:TRAIL_SIZE],
+        older=older,
+        newest=newest,
+        kind_words=_kind_words(),
+        about_words=_about_words,
     )
 
 
@@ -101,8 +109,14 @@ def role_words() -> dict[str, tuple[str, str]]:
     """Name and meaning of each role."""
     return {
         "agent": (gettext("Agent"), gettext("Reads and answers mail in the chosen mailboxes.")),
-        "manager": (gettext("Manager"), gettext("Also decides about others' outgoing mail, pauses sending, sees the team.")),
-        "admin": (gettext("Administrator"), gettext("Reaches every mailbox; connects mailboxes, invites people, changes rights.")),
+        "manager": (
+            gettext("Manager"),
+            gettext("Also decides about others' outgoing mail, pauses sending, sees the team."),
+        ),
+        "admin": (
+            gettext("Administrator"),
+            gettext("Reaches every mailbox; connects mailboxes, invites people, changes rights."),
+        ),
     }
 
 
@@ -145,7 +159,11 @@ def _mailboxes() -> tuple[sidebar.SideMailbox, ...]:
 
 
 def _chosen_mailboxes() -> list[int]:
-    return [int(one) for one in request.form.getlist("mailbox_ids")[:500] if one.isascii() and one.isdigit() and len(one) < 19]
+    return [
+        int(one)
+        for one in request.form.getlist("mailbox_ids")[:500]
+        if one.isascii() and one.isdigit() and len(one) < 19
+    ]
 
 
 def _kind_words() -> dict[str, str]:
@@ -168,6 +186,7 @@ def _kind_words() -> dict[str, str]:
         "sending_paused": gettext("paused sending"),
         "sending_resumed": gettext("let sending go on"),
         "backfill_asked": gettext("asked for older mail"),
+        "quarantine_left_aside": gettext("left mail of the quarantine aside"),
         "quarantine_reprocessed": gettext("sent mail from the quarantine through again"),
     }
 

@@ -18,7 +18,16 @@ from web.edge import Answer
 
 pages = Blueprint("preferences", __name__)
 
-USUAL_ZONES = ("Asia/Tokyo", "UTC", "Europe/London", "Europe/Berlin", "America/New_York", "America/Los_Angeles", "Asia/Shanghai", "Asia/Singapore")
+USUAL_ZONES = (
+    "Asia/Tokyo",
+    "UTC",
+    "Europe/London",
+    "Europe/Berlin",
+    "America/New_York",
+    "America/Los_Angeles",
+    "Asia/Shanghai",
+    "Asia/Singapore",
+)
 
 
 @pages.get("/preferences")
@@ -58,7 +67,11 @@ def sign(mailbox_id: int) -> Response | Answer:
     html = as_html(request.form.get("html", ""))
     try:
         people.sign_as(
-            g.session, g.who, mailbox_id, from_name=request.form.get("from_name", "").strip() or None, html=html if own else None
+            g.session,
+            g.who,
+            mailbox_id,
+            from_name=request.form.get("from_name", "").strip() or None,
+            html=html if own else None,
         )
     except NotFound:
         raise
@@ -91,7 +104,13 @@ def end_others() -> Response:
 def as_html(typed: str) -> str:
     """What the editor sent; plain lines (typed without it) become lines of HTML."""
     clean = typed.strip().replace("\r\n", "\n")
-    return clean if "<" in clean and ">" in clean else "<br>".join(escape(line) for line in clean.split("\n")) if clean else ""
+    return (
+        clean
+        if "<" in clean and ">" in clean
+        else "<br>".join(escape(line) for line in clean.split("\n"))
+        if clean
+        else ""
+    )
 
 
 def _page(*, values: Any) -> dict[str, Any]:
@@ -110,5 +129,9 @@ def _page(*, values: Any) -> dict[str, Any]:
 
 @cache
 def _zones() -> tuple[tuple[str, str], ...]:
-    others = sorted(name for name in zoneinfo.available_timezones() if "/" in name and not name.startswith(("Etc/", "SystemV/", "US/")))
+    others = sorted(
+        name
+        for name in zoneinfo.available_timezones()
+        if "/" in name and not name.startswith(("Etc/", "SystemV/", "US/"))
+    )
     return tuple((name, name.replace("_", " ")) for name in dict.fromkeys((*USUAL_ZONES, *others)))

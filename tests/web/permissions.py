@@ -118,6 +118,21 @@ ROUTES: dict[tuple[str, str], Route] = {
         "agent", with_demo("/demo/customer/mails"), form=lambda w: {"address": "not-one", "text": "Hello"}, refused=True
     ),
     ("demo.remove", "POST"): route("admin", "/demo/removal"),
+    ("health.show", "GET"): route("agent", "/health"),
+    ("health.compare", "POST"): route("manager", lambda w: f"/health/{w.support}/comparison"),
+    ("health.retry", "POST"): route("manager", lambda w: f"/health/{w.support}/retry"),
+    ("health.backfill", "POST"): route(
+        "manager", lambda w: f"/health/{w.support}/backfill", form=lambda w: {"since": "2024-01-01"}
+    ),
+    ("quarantine.show", "GET"): route("agent", "/quarantine"),
+    ("quarantine.one", "GET"): route("agent", lambda w: f"/quarantine/{w.broken}", hidden_from=("outsider",)),
+    ("quarantine.original", "GET"): route(
+        "agent", lambda w: f"/quarantine/{w.broken}/original", hidden_from=("outsider",)
+    ),
+    ("quarantine.read_again", "POST"): route(
+        "agent", "/quarantine/readings", form=lambda w: {"id": w.broken}, hidden_from=("outsider",)
+    ),
+    ("quarantine.leave_aside", "POST"): route("manager", "/quarantine/dismissals", form=lambda w: {"id": w.broken}),
     # last: the sessions that the table uses end here
     # a conversation and what stands in it
     ("conversations.show", "GET"): route("agent", lambda w: f"/conversations/{w.mine}?box=open", hidden_from=OUTSIDE),

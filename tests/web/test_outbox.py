@@ -13,7 +13,6 @@ from inbox.models import AuditEvent, Outgoing, Setting
 from tests.web.conftest import Visitor, World, an_outgoing, mailbox
 
 
-
 def queue(world: World, state: str, **more: object) -> int:
     with db.transaction() as session:
         return an_outgoing(session, world.support, world.users["agent"], state=state, **more)
@@ -136,7 +135,14 @@ def test_tries_are_told_one_by_one(agent: Visitor, world: World) -> None:
     with db.transaction() as session:
         session.add(
             Attempt(
-                outgoing_id=outgoing, number=1, worker="w", started_at=now, ended_at=now, outcome="failed", code=550, answer="No"
+                outgoing_id=outgoing,
+                number=1,
+                worker="w",
+                started_at=now,
+                ended_at=now,
+                outcome="failed",
+                code=550,
+                answer="No",
             )
         )
     page = agent.get(f"/outbox/{outgoing}").text
