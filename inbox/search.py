@@ -224,7 +224,7 @@ def _shown_before(session: Session, asked: Asked, hits: list[Hit], *, from_place
 
 
 def _judged(session: Session, asked: Asked, matching: str, given: dict[str, Any]) -> Sequence[Row[Any]]:
-    """(place, message id, conversation id, whether the conditions that change with time let it through), newest first."""
+    """(place, message id, conversation id, whether the conditions that change let it through), newest first."""
     conditions, times = _conditions(asked)
     statement = text(
         f"WITH f AS ({matching}) SELECT f.place, m.id, m.conversation_id,"
@@ -237,7 +237,7 @@ def _judged(session: Session, asked: Asked, matching: str, given: dict[str, Any]
 
 
 def _matching(session: Session, asked: Asked, where: str, *, ending: str = "") -> tuple[str, dict[str, Any]]:
-    """A SELECT of (place, message_id) of the messages whose words match; `where` narrows {place}, `ending` orders it."""
+    """A SELECT of (place, message_id) of the messages whose words match; `where` narrows {place}, `ending` orders."""
     if is_sqlite(session):
         narrowed = where.format(place="rowid")
         found = (
@@ -250,8 +250,8 @@ def _matching(session: Session, asked: Asked, where: str, *, ending: str = "") -
     several = len(asked.query.wanted) + len(asked.query.unwanted) > 1
     given = {"query": f"{query} & !'{LONG}'" if several else query}
     found = "SELECT place, message_id FROM search_words WHERE words @@ CAST(:query AS tsquery)"
-    # A rare word must be collected by the words' index first: with ORDER BY … LIMIT alone the planner walks all places in
-    # hope of a match. A frequent one is found soon enough by walking.
+    # A rare word must be collected by the words' index first: with ORDER BY … LIMIT alone the planner walks all places
+    # in hope of a match. A frequent one is found soon enough by walking.
     if _is_rare(session, given["query"]):
         first = f"WITH rare AS MATERIALIZED ({found}) SELECT DISTINCT place, message_id FROM rare WHERE {narrowed}"
     else:

@@ -344,8 +344,8 @@ def test_signatures_are_own_or_the_mailboxs_and_are_cleaned(session: Session, ri
 
 @pytest.mark.parametrize(
     "password",
-    ["", "short", "password123", "PassWord123", "aaaaaaaaaaaaaaa", "1234567890", "9876543210", "abcdefghijkl", "rin@shop.example",
-     "Rin Tanaka Suzuki", "rintanakasuzuki1", "x" * 300, "ａｂｃｄｅｆｇｈｉｊ"],
+    ["", "short", "password123", "PassWord123", "aaaaaaaaaaaaaaa", "1234567890", "9876543210", "abcdefghijkl",
+     "rin@shop.example", "Rin Tanaka Suzuki", "rintanakasuzuki1", "x" * 300, "ａｂｃｄｅｆｇｈｉｊ"],
 )  # fmt: skip
 def test_passwords_that_are_guessed_first_are_refused(password: str) -> None:
     with pytest.raises(UserError) as refused:
