@@ -298,16 +298,14 @@ class Connection:
     def _batch(self, uids: list[int], facts: dict[int, tuple[datetime | None, int]], *, largest: int) -> list[Fetched]:
         known = [uid for uid in uids if uid in facts]
         large = [uid for uid in known if facts[uid][1] > largest]
-        found = self._bodies([uid for uid in known if uid not in large], facts, largest=largest)
+        found = self._bodies([uid for uid in known if uid not in large], facts)
         found |= {uid: self._head(uid, facts[uid]) for uid in large}
         missing = [uid for uid in uids if uid not in found]
         if missing:
             found |= self._gone(missing, facts)
         return [found[uid] for uid in uids]
 
-    def _bodies(
-        self, uids: list[int], facts: dict[int, tuple[datetime | None, int]], *, largest: int
-    ) -> dict[int, Fetched]:
+    def _bodies(self, uids: list[int], facts: dict[int, tuple[datetime | None, int]]) -> dict[int, Fetched]:
         """Bytes by UID; halves a failing batch until the mail that is to blame stands alone."""
         if not uids:
             return {}
@@ -318,9 +316,7 @@ class Connection:
             self._revive(error)
             if len(uids) > 1:
                 half = len(uids) // 2
-                return self._bodies(uids[:half], facts, largest=largest) | self._bodies(
-                    uids[half:], facts, largest=largest
-                )
+                return self._bodies(uids[:half], facts) | self._bodies(uids[half:], facts)
             self._blame(error)
             arrived, size = facts[uids[0]]
             return {
@@ -346,14 +342,15 @@ class Connection:
         return Fetched(uid, fact[0], fact[1], None, "too_large", detail, head[:1_000_000])
 
     def _gone(self, uids: list[int], facts: dict[int, tuple[datetime | None, int]]) -> dict[int, Fetched]:
-        """Mails that the server gave no bytes of: gone meanwhile, or still listed and then a fault that must be seen."""
+        """Mails that the server gave no bytes of together with others: asked for alone; gone meanwhile, or still listed
+        and without content, which is a fault that must be seen."""
         with self._told():
             listed = set(self._imap.search(["UID", ",".join(map(str, uids))]))
         answer = {}
         for uid in uids:
-            arrived, size = facts.get(uid, (None, 0))
-            cause = "no_data" if uid in listed else "vanished"
-            answer[uid] = Fetched(uid, arrived, size, None, cause)
+            fact = facts.get(uid, (None, 0))
+            alone = self._bodies([uid], {uid: fact}).get(uid) if uid in listed else None
+            answer[uid] = alone or Fetched(uid, fact[0], fact[1], None, "no_data" if uid in listed else "vanished")
         return answer
 
     def _revive(self, error: WireProblem) -> None:
