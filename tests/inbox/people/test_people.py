@@ -211,10 +211,10 @@ def test_an_unknown_address_takes_as_long_as_a_wrong_password(session: Session, 
     a_user(session, "Aoi", password_hash=passwords.hashed(WORDS))
 
     def took(email: str, n: int) -> float:
-        start = time.perf_counter()
+        start = time.thread_time()  # other work on the machine does not count
         with pytest.raises(people.NotSignedIn):
             sign_in(session, email, "wrong words here", ip=f"10.1.{n}.1")
-        return time.perf_counter() - start
+        return time.thread_time() - start
 
     known = statistics.median(took("aoi@shop.example", n) for n in range(15))
     unknown = statistics.median(took("nobody@shop.example", 100 + n) for n in range(15))
