@@ -87,7 +87,14 @@ def test_a_second_first_link_does_not_make_a_second_administrator(session: Sessi
 
 def test_an_invitation_is_taken_up_once_within_seven_days(session: Session, rin) -> None:
     support = a_mailbox(session)
-    invite = dict(email="Aoi@shop.example", name="Aoi", role="agent", mailbox_ids=[support.id], locale="ja", now=NOW)
+    invite = {
+        "email": "Aoi@shop.example",
+        "name": "Aoi",
+        "role": "agent",
+        "mailbox_ids": [support.id],
+        "locale": "ja",
+        "now": NOW,
+    }
     older = people.invite(session, rin, **invite)
     token = people.invite(session, rin, **invite)
     assert [m.name for m in people.team(session, rin) if m.invited] == ["Aoi"]
