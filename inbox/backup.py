@@ -1,8 +1,8 @@
 """Backup of a running installation into a folder, and its restore into an empty one, which starts with sending paused.
 
-The database is copied first, in one consistent view; stored bytes are never changed or deleted before their rows, so whatever
-the copy of the database names is in the byte store afterwards. The key that encrypts mailbox passwords is left out unless asked
-for: with it, the backup is as secret as the passwords themselves.
+The database is copied first, in one consistent view; stored bytes are never changed or deleted before their rows, so
+whatever the copy of the database names is in the byte store afterwards. The key that encrypts mailbox passwords is left
+out unless asked for: with it, the backup is as secret as the passwords themselves.
 """
 
 from __future__ import annotations
@@ -86,7 +86,8 @@ def backup(settings: Settings, folder: Path, *, with_key: bool = False, now: dat
 def restore(settings: Settings, folder: Path) -> Restored:
     """Fills an empty installation from a backup; sending stays paused until a person resumes it. Raises BackupFailed.
 
-    Mail that came in since is fetched again from the mail servers; mail that went out since is recognised in the Sent folder.
+    Mail that came in since is fetched again from the mail servers; mail that went out since is recognised in the Sent
+    folder.
     """
     manifest = _manifest(folder)
     kind = str(manifest["database"])
@@ -157,7 +158,7 @@ def _restore_postgres(url: URL, copy: Path) -> None:
 
 
 def _run(command: list[str], url: URL, *more: str) -> None:
-    """A PostgreSQL tool on this database; its password goes through the environment, where no list of processes shows it."""
+    """A PostgreSQL tool on this database; its password goes through the environment, which no process list shows."""
     environment = dict(os.environ)
     if url.password is not None:
         environment["PGPASSWORD"] = str(url.password)
@@ -172,7 +173,9 @@ def _run(command: list[str], url: URL, *more: str) -> None:
 
 def _tool(name: str) -> str:
     """The newest one that is installed: an older one refuses a newer server."""
-    versions = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), key=lambda path: int(path.parts[-3].split(".")[0]))
+    versions = sorted(
+        Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), key=lambda path: int(path.parts[-3].split(".")[0])
+    )
     found = str(versions[-1]) if versions else shutil.which(name)
     if found is None:
         raise BackupFailed("%(name)s is not installed (Debian package postgresql-client).", name=name)
@@ -245,7 +248,7 @@ def _manifest(folder: Path) -> dict[str, Any]:
 
 
 def _pause(settings: Settings) -> int:
-    """Nothing leaves before somebody has looked; mails that were inside an attempt become uncertain or wait. How many."""
+    """Nothing leaves before somebody has looked. How many mails were inside DATA and are uncertain now."""
     engine = db.make_engine(settings.database)
     try:
         with Session(engine, expire_on_commit=False) as session, session.begin():

@@ -1,7 +1,7 @@
 """The clock process: finds whatever is due and rings, so that a lost ring costs seconds and never a mail.
 
-It alone moves SQLite's log into the database. When nobody answers the doorbell (Redis is dead, or no worker lives), it sends
-what has been due for a few seconds itself: nothing waits for Redis.
+It alone moves SQLite's log into the database. When nobody answers the doorbell (Redis is dead, or no worker lives), it
+sends what has been due for a few seconds itself: nothing waits for Redis.
 """
 
 from __future__ import annotations
@@ -201,7 +201,7 @@ def _counters(session: Session) -> set[tuple[int, str, int, int]]:
 
 
 class _OnlyClock:
-    """A second clock on this machine waits for the first to end: two checkpointing processes could lose SQLite's pages."""
+    """A second clock on this machine waits for the first to end: two that checkpoint could lose SQLite's pages."""
 
     def __init__(self, stopping: threading.Event) -> None:
         self._stopping = stopping

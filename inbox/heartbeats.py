@@ -45,6 +45,23 @@ def name_of(role: str) -> str:
     return f"{role}@{socket.gethostname()[:60]}:{os.getpid()}"
 
 
+def is_gone(process: str) -> bool:
+    """Whether `process` ("host:pid", with or without "role@" before it) ran on this machine and is no more.
+
+    What a killed process held need not wait for its lease to lapse. Nothing is known of other machines: False.
+    """
+    host, _, number = process.rpartition("@")[2].rpartition(":")
+    if host not in (socket.gethostname()[:60], socket.gethostname()[:40]) or not number.isdigit():
+        return False
+    try:
+        os.kill(int(number), 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        pass  # somebody else's process has that number now, or it is ours under another user: the lease will tell
+    return False
+
+
 class Heart:
     """Beats from a thread of its own while a `with` block runs."""
 

@@ -1,4 +1,4 @@
-"""Makes the letter of a draft: who writes to whom, the words, the signature, the quoted mail, files, and the thread it stands in."""
+"""Makes the letter of a draft: who writes to whom, words, signature, quoted mail, files, and its thread."""
 
 from __future__ import annotations
 
@@ -47,7 +47,9 @@ def check(draft: DraftView, mailbox: Mailbox) -> None:
     if everybody <= own:
         raise UserError(N_("This would go to your own mailbox only."), field="to")
     if draft.from_address.lower() not in {address.lower() for _name, address in draft.from_choices}:
-        raise UserError(N_("This mailbox does not send from %(address)s."), field="from_address", address=draft.from_address)
+        raise UserError(
+            N_("This mailbox does not send from %(address)s."), field="from_address", address=draft.from_address
+        )
     if sum(file.size for file in draft.files) > settings().max_upload_bytes:
         most = settings().max_upload_bytes // 1_000_000
         raise UserError(N_("All files together may have %(most)d MB."), field="file", most=most)

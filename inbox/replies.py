@@ -51,8 +51,9 @@ def send(
 ) -> SendResult:
     """Sends the draft as it stands on the server. Asked twice, it is sent once and both get the same result.
 
-    `next_status` is where the conversation goes; None: waiting after an answer, unchanged after a forward. Raises StaleReply
-    when the conversation went on after `seen_version` or a colleague is writing, UserError for what cannot be sent.
+    `next_status` is where the conversation goes; None: waiting after an answer, unchanged after a forward. Raises
+    StaleReply when the conversation went on after `seen_version` or a colleague is writing, UserError for what cannot
+    be sent.
     """
     if next_status is not None and next_status not in NEXT:
         raise UserError(N_("Unknown status."), field="next_status")
@@ -104,7 +105,7 @@ def undo(session: Session, who: Viewer, outgoing_id: int, *, now: datetime) -> i
 
 
 def keep_refused(session: Session, who: Viewer, draft_id: int, *, now: datetime) -> None:
-    """Notes that this draft's sending was stopped; in a transaction of its own, because the refused one is rolled back."""
+    """Notes that this draft's sending was stopped; in a transaction of its own, as the refused one is rolled back."""
     draft = _draft(session, who, draft_id)
     if draft.state != "open":
         return
@@ -134,7 +135,7 @@ def _sent_before(session: Session, draft: Draft) -> SendResult:
 
 
 def _gate(session: Session, who: Viewer, draft: Draft, *, seen_version: int, now: datetime) -> Conversation | None:
-    """The conversation, its version raised and locked for us; None when the draft was sent meanwhile. Raises StaleReply."""
+    """The conversation, its version raised and locked for us; None when the draft was sent already. Raises StaleReply."""
     assert draft.conversation_id is not None
     claim = conversations.claim_of(session, draft.conversation_id, now=now)
     version = session.scalar(select(Conversation.version).where(Conversation.id == draft.conversation_id)) or 0

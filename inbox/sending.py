@@ -1,8 +1,8 @@
 """Sends what is due: each mailbox on a thread of its own, so that a server that hangs delays nobody else's mail.
 
-The order of things for one mail: claimed with its Attempt (commit), MAIL and RCPT, "DATA begins" (commit, together with what
-became of the mails before), DATA, the server's last word (written with the next commit). While a thread works, a second one
-renews its leases; when the process dies, `outbox.lapse` finds them.
+The order of things for one mail: claimed with its Attempt (commit), MAIL and RCPT, "DATA begins" (commit, together with
+what became of the mails before), DATA, the server's last word (written with the next commit). While a thread works, a
+second one renews its leases; when the process dies, `outbox.lapse` finds them.
 """
 
 from __future__ import annotations
@@ -74,7 +74,8 @@ class Sent:
 def send_due(*, patience: float | None = 30.0) -> Sent:
     """Sends everything that is due, in all mailboxes at once; what was settled when it returned.
 
-    After `patience` seconds it returns although some server still hangs: that thread goes on by itself. None waits for all.
+    After `patience` seconds it returns although some server still hangs: that thread goes on by itself. None waits for
+    all.
     """
     until = None if patience is None else time.monotonic() + patience
     total, idle = Sent(), set[int]()
@@ -344,7 +345,7 @@ def server_of(mailbox: Mailbox) -> smtp.Server:
 
 
 def _persisting(step: Callable[[], T], patience: float) -> T:
-    """Runs a transaction again while the database is busy, restarting or in a deadlock; every step is safe to repeat."""
+    """Runs a transaction again while the database is busy, restarting or in a deadlock; each is safe to repeat."""
     until, wait = time.monotonic() + patience, 0.05
     while True:
         try:

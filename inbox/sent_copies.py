@@ -1,7 +1,7 @@
 """Lays a copy of each sent mail into the mailbox's Sent folder, exactly once; its failure never touches the sent state.
 
-Before it appends it looks whether the Message-ID is there already: from an attempt that was cut off, or because the server
-files its own copies.
+Before it appends it looks whether the Message-ID is there already: from an attempt that was cut off, or because the
+server files its own copies.
 """
 
 from __future__ import annotations

@@ -7,7 +7,20 @@ from email import policy
 from email.parser import BytesParser
 from email.utils import getaddresses, parsedate_to_datetime
 
-ONCE = ("date", "from", "to", "cc", "bcc", "reply-to", "sender", "subject", "message-id", "in-reply-to", "references", "mime-version")
+ONCE = (
+    "date",
+    "from",
+    "to",
+    "cc",
+    "bcc",
+    "reply-to",
+    "sender",
+    "subject",
+    "message-id",
+    "in-reply-to",
+    "references",
+    "mime-version",
+)
 MESSAGE_ID = re.compile(r"<[^<>\s@]+@[^<>\s@]+>")
 
 
@@ -23,7 +36,7 @@ def lint(raw: bytes) -> None:
         assert re.match(rb"[!-9;-~]+: ?|[ \t]", line), f"a field or its continuation: {line!r}"
     mail = BytesParser(policy=policy.compat32).parsebytes(raw)
     assert not mail.defects, mail.defects
-    names = [name.lower() for name in mail.keys()]
+    names = [name.lower() for name, _ in mail.items()]
     for name in ONCE:
         assert names.count(name) <= 1, f"{name} stands once"
     assert "bcc" not in names, "blind copies stay blind"

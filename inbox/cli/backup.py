@@ -33,4 +33,5 @@ def command(folder: Path, *, with_key: bool, as_json: bool) -> None:
         return
     click.echo(f"{folder}: {made.database}, {made.blobs:,} stored mails and files, {made.bytes:,} bytes")
     if not with_key:
-        click.echo("The key is not in it: keep SECRET_KEY or DATA_DIR/secret.key elsewhere, or passwords must be typed anew.")
+        click.echo("The key is not in it: keep SECRET_KEY or DATA_DIR/secret.key elsewhere,")
+        click.echo("or every mailbox needs its password again after a restore.")

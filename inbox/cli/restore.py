@@ -32,12 +32,14 @@ def command(folder: Path, *, as_json: bool) -> None:
     click.echo(f"Restored, with {made.blobs:,} stored mails and files. Sending is paused.")
     if not made.key_fits:
         click.echo(
-            "The key of this installation is another one: mail can be read, but every mailbox needs its password again.\n"
+            "The key of this installation is another one: mail can be read, every mailbox needs its password again.\n"
             "If you have the old key, set SECRET_KEY (or DATA_DIR/secret.key) to it before you start."
         )
     if made.uncertain:
-        click.echo(f"{made.uncertain} mails were on their way when the backup was made: see the outbox, each needs a decision.")
+        click.echo(
+            f"{made.uncertain} mails were on their way when the backup was made: each needs a decision (outbox)."
+        )
     click.echo(
-        "Next: start Madoguchi and let it read the mailboxes (Sent folders too, so that what left since is recognised),\n"
+        "Next: start Madoguchi and let it read the mailboxes (Sent folders too: what left since is recognised there),\n"
         "look through the outbox, then resume sending there or with: python -m inbox send --resume"
     )

@@ -26,7 +26,9 @@ def command() -> None:
 @click.argument("email")
 @click.option("--name", default="", help="Shown to colleagues; the part before @ when not given.")
 @click.option("--role", type=click.Choice(ROLES), default="agent", show_default=True)
-@click.option("--mailbox", "mailboxes", multiple=True, help="Address of a mailbox this person works in; all when not given.")
+@click.option(
+    "--mailbox", "mailboxes", multiple=True, help="Address of a mailbox this person works in; all when not given."
+)
 @click.option("--locale", type=click.Choice(["ja", "en"]), default="ja", show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of words.")
 def add(email: str, *, name: str, role: str, mailboxes: tuple[str, ...], locale: str, as_json: bool) -> None:

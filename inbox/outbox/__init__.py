@@ -18,7 +18,17 @@ from inbox.outbox.decisions import (
     when_taken_back,
 )
 from inbox.outbox.kinds import KINDS, OutgoingKind
-from inbox.outbox.page import AttemptRow, OutboxPage, OutboxRow, RecipientRow, attempts, counts, of_conversation, one, page
+from inbox.outbox.page import (
+    AttemptRow,
+    OutboxPage,
+    OutboxRow,
+    RecipientRow,
+    attempts,
+    counts,
+    of_conversation,
+    one,
+    page,
+)
 from inbox.outbox.queue import LEASE, Claimed, begin, claim, due_mailboxes, paused_by, put, recipient, renew
 from inbox.outbox.queue import release as give_back
 from inbox.outbox.settling import Done, found_elsewhere, give_up, lapse, sent_copy_of, settle

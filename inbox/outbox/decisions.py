@@ -1,4 +1,4 @@
-"""What people decide about a mail in the queue: hold, send now, cancel, try again, say what became of an uncertain one."""
+"""What people decide about a mail in the queue: hold, send now, cancel, try again, settle an uncertain one."""
 
 from __future__ import annotations
 
@@ -181,7 +181,7 @@ def _give_back(
     actor_id: int,
     now: datetime,
 ) -> None:
-    """The message that never left goes, the conversation stands as before it; a new one that holds nothing else goes too."""
+    """The message that never left goes, the conversation stands as before it; one that holds nothing else goes too."""
     for tell in when_taken_back:
         tell(session, message, conversation.mailbox_id)
     mail_key, files = outgoing.key, sum(1 for one in message.attachments if not one.inline)
@@ -189,9 +189,7 @@ def _give_back(
     session.flush()
     session.execute(update(Message).where(Message.answers_id == message.id).values(answers_id=None))
     session.delete(message)
-    session.execute(
-        delete(ThreadKey).where(ThreadKey.conversation_id == conversation.id, ThreadKey.key == mail_key)
-    )
+    session.execute(delete(ThreadKey).where(ThreadKey.conversation_id == conversation.id, ThreadKey.key == mail_key))
     session.flush()
     if outgoing.before.get("started") and _is_empty(session, conversation):
         outgoing.conversation_id = None

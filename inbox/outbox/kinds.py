@@ -16,9 +16,9 @@ class OutgoingKind:
     """How one kind of mail leaves.
 
     `priority`: lower leaves first, so human replies overtake everything. `retries`: the waits between tries after a
-    temporary refusal, the last one repeats until `give_up_after`. `headers`: what every mail of the kind carries besides
-    what its writer composed. `sent_copy`: whether a copy is laid into the mailbox's Sent folder. `stopped_by`: what takes
-    a queued one out again without asking a person.
+    temporary refusal, the last one repeats until `give_up_after`. `headers`: what every mail of the kind carries
+    besides what its writer composed. `sent_copy`: whether a copy is laid into the mailbox's Sent folder. `stopped_by`:
+    what takes a queued one out again without asking a person.
     """
 
     title: str

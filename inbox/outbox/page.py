@@ -122,21 +122,19 @@ def attempts(session: Session, who: Viewer, outgoing_id: int) -> tuple[AttemptRo
         .order_by(Attempt.id)
     )
     return tuple(
-        AttemptRow(
-            one.number, one.started_at, one.data_started_at, one.ended_at, one.outcome, one.code, one.answer
-        )
+        AttemptRow(one.number, one.started_at, one.data_started_at, one.ended_at, one.outcome, one.code, one.answer)
         for one in found
     )
 
 
 def counts(session: Session, who: Viewer) -> dict[str, int]:
-    """How many mails stand in each unsettled state, for the sidebar and the tabs; sent and cancelled are not counted."""
+    """How many mails stand in each unsettled state, for sidebar and tabs; sent and cancelled are not counted."""
     found = session.execute(
         select(Outgoing.state, func.count())
         .where(Outgoing.state.in_(LIVE), Outgoing.mailbox_id.in_(who.mailbox_ids))
         .group_by(Outgoing.state)
     )
-    return dict.fromkeys(LIVE, 0) | {state: count for state, count in found}
+    return dict.fromkeys(LIVE, 0) | dict(found.tuples().all())
 
 
 def _select(who: Viewer) -> Any:

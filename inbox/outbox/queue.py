@@ -124,7 +124,8 @@ _attempt_begun = Prepared(
 
 
 def claim(session: Session, mailbox_id: int, worker: str, *, now: datetime, limit: int) -> tuple[Claimed, ...]:
-    """Takes the next due mails of a mailbox for this worker, with their Attempt rows; commit before touching the network.
+    """Takes the next due mails of a mailbox for this worker, with their Attempt rows; commit before touching the
+    network.
 
     In the order in which they shall leave: human replies first, then by due time.
     """
@@ -187,7 +188,8 @@ _begin = Prepared(
 
 
 def begin(session: Session, worker: str, ids: Sequence[int], *, now: datetime) -> frozenset[int]:
-    """Notes that DATA begins for these mails; which of them may go. Commit before DATA: after it nobody else sends them.
+    """Notes that DATA begins for these mails; which of them may go. Commit before DATA: after it nobody else sends
+    them.
 
     A mail is left out when its lease was lost meanwhile or sending was paused.
     """
@@ -195,7 +197,10 @@ def begin(session: Session, worker: str, ids: Sequence[int], *, now: datetime) -
     if _begin.many(session.connection(), rows) == len(rows):
         return frozenset(ids)
     mine = select(Outgoing.id).where(
-        Outgoing.id.in_(ids), Outgoing.state == "sending", Outgoing.lease_owner == worker, Outgoing.data_started_at == now
+        Outgoing.id.in_(ids),
+        Outgoing.state == "sending",
+        Outgoing.lease_owner == worker,
+        Outgoing.data_started_at == now,
     )
     return frozenset(session.scalars(mine))
 

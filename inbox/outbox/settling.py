@@ -123,10 +123,11 @@ def give_up(session: Session, *, now: datetime, limit: int = 100) -> int:
 
 
 def found_elsewhere(session: Session, key: str, *, now: datetime) -> bool:
-    """A mail of ours with this `mail.threads.key` was seen in the Sent folder, in a bounce or in an answer: it did leave.
+    """A mail of ours with this `mail.threads.key` was seen in the Sent folder, in a bounce or in an answer: it did
+    leave.
 
-    Settles an uncertain one as sent; and one that was never tried here, which after a restore means that it left before.
-    True if there was one.
+    Settles an uncertain one as sent; and one that was never tried here, which after a restore means that it left
+    before. True if there was one.
     """
     found = session.scalars(
         select(Outgoing)
@@ -218,9 +219,7 @@ def _settle_sent(session: Session, worker: str, done: Sequence[Done], *, sent_co
         _event.many(session.connection(), events)
 
 
-def _not_written(
-    session: Session, worker: str, done: Sequence[Done], *, sent_copy: str, now: datetime
-) -> list[Done]:
+def _not_written(session: Session, worker: str, done: Sequence[Done], *, sent_copy: str, now: datetime) -> list[Done]:
     """Those that were written as sent; the others are settled here, late but with the server's own word."""
     ids = [one.claimed.id for one in done]
     mine = select(Outgoing.id).where(Outgoing.id.in_(ids), Outgoing.state == "sent", Outgoing.sent_at == now)
@@ -367,4 +366,3 @@ def sent_copy_of(mailbox: Mailbox) -> str:
     if mailbox.server_files_sent:
         return "server"
     return "due" if mailbox.sent_folder else "none"
-

@@ -1,4 +1,4 @@
-"""What can be wrong between us and a mail server: a short code for code, a sentence for people, the server's own words."""
+"""What can be wrong between us and a mail server: a short code, a sentence for people, the server's own words."""
 
 from __future__ import annotations
 
@@ -24,14 +24,18 @@ CODES = {
     "no_login": N_("The server offers no sign-in with user name and password."),
     "limit": N_("The server has too many connections or asks us to wait."),
     "unavailable": N_("The server says that it is not available just now."),
-    "app_password": N_("The provider wants a password made for this app. Create an app password in its account settings."),
+    "app_password": N_(
+        "The provider wants a password made for this app. Create an app password in its account settings."
+    ),
     "oauth": N_("This provider lets programs sign in by OAuth only, which is not supported yet."),
     "folder": N_("This folder does not exist on the server or may not be opened."),
     "protocol": N_("The server answered something unexpected. Is this the right port?"),
     "sender": N_("The server does not let this account send from this address."),
     "disk_full": N_("The disk of this installation is full. Mail stays safe on the server until there is room."),
     "database": N_("The database of this installation does not answer. Mail stays safe on the server until it does."),
-    "internal": N_("Something failed inside this installation; the log says more. Mail stays on the server and is tried again."),
+    "internal": N_(
+        "Something failed inside this installation; the log says more. Mail stays on the server and is tried again."
+    ),
     "secret": N_("The stored password cannot be decrypted: the key of this installation has changed. Enter it again."),
 }
 

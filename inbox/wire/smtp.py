@@ -1,4 +1,4 @@
-"""Hands mails to an SMTP server (RFC 5321): one kept connection, every recipient's own answer, no guess at what was taken.
+"""Hands mails to an SMTP server (RFC 5321): kept connections, every recipient's own answer, no guess at what was taken.
 
 The moment that matters is DATA: before it nothing can have been taken, after it everything may have been. So the caller
 is asked, between RCPT and DATA of each mail, to write that down and commit (`before_data`). A commit costs as much as a
@@ -174,7 +174,7 @@ class Connection:
             self._end(lost.problem)
 
     def pull(self) -> tuple[Result | None, tuple[Answer, ...] | None]:
-        """The result of the mail that was inside DATA, and the recipients' answers for the next one (None: not begun)."""
+        """The result of the mail inside DATA, and the recipients' answers for the next one (None: not begun)."""
         result = self._last_reply() if self._inside is not None else None
         mail, self._offered = self._offered, None
         if mail is None or self.problem is not None:
@@ -292,7 +292,7 @@ class Connection:
             raise _Lost(problems.of(error)) from error
 
     def _reply(self, *, final: bool = False) -> tuple[int, str]:
-        """The next reply (RFC 5321 §4.2). Raises _Lost when the connection ended, or when 421 says that it is ending."""
+        """The next reply (RFC 5321 §4.2). Raises _Lost when the connection ended, or when 421 says that it ends."""
         texts = []
         while True:
             line = self._line()
@@ -339,10 +339,10 @@ def hand_over(
 ) -> Handed:
     """Sends the mails in order, over one or several connections to the same server that go in step.
 
-    `before_data(next, results)` is called when the server took recipients of the `next` mails (one a connection at most)
-    and before DATA: it commits that their DATA begins, together with the `results` of earlier mails, and answers the keys
-    of those that may go. What it raises ends the connections and goes through. A connection that ends early has its
-    `problem` set; mails that no connection was left for come back untouched.
+    `before_data(next, results)` is called when the server took recipients of the `next` mails (one a connection at
+    most) and before DATA: it commits that their DATA begins, together with the `results` of earlier mails, and answers
+    the keys of those that may go. What it raises ends the connections and goes through. A connection that ends early
+    has its `problem` set; mails that no connection was left for come back untouched.
     """
     waiting = deque(mails)
     untold: list[Result] = []

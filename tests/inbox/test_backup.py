@@ -16,8 +16,8 @@ from sqlalchemy import Engine, func, select, text
 from inbox import backup, blobs, config, db, drafts, outbox, replies, sending
 from inbox.backup import BackupFailed
 from inbox.config import Settings
-from inbox.models import Conversation, Mailbox, Message, Outgoing
 from inbox.mailboxes.secrets import open_secret, seal
+from inbox.models import Conversation, Mailbox, Message, Outgoing
 from inbox.wire.problems import WireProblem
 from tests.inbox.cast import NOW, a_conversation, a_mailbox, a_message, a_person, a_viewer
 from tests.servers.postgres import Postgres
@@ -31,7 +31,12 @@ def answered(engine: Engine, smtp_sink: SmtpSink, valkey: Valkey) -> int:
     sending._stopping.clear()
     with db.transaction() as session:
         mailbox = a_mailbox(session)
-        mailbox.smtp_host, mailbox.smtp_port, mailbox.smtp_security, mailbox.smtp_user = "127.0.0.1", smtp_sink.port, "plain", ""
+        mailbox.smtp_host, mailbox.smtp_port, mailbox.smtp_security, mailbox.smtp_user = (
+            "127.0.0.1",
+            smtp_sink.port,
+            "plain",
+            "",
+        )
         mailbox.imap_secret = seal("imap password")
         aoi = replace(a_viewer(session, "Aoi", mailbox), undo_seconds=0)
         conversation = a_conversation(session, mailbox, person=a_person(session))
@@ -191,7 +196,7 @@ def test_a_backup_overwrites_nothing(answered: int, tmp_path: Path) -> None:
 
 def test_a_restore_overwrites_nothing(answered: int, tmp_path: Path) -> None:
     backup.backup(config.settings(), tmp_path / "backup", now=NOW)
-    with pytest.raises(BackupFailed, match="already|not empty"):
+    with pytest.raises(BackupFailed, match=r"already|not empty"):
         backup.restore(config.settings(), tmp_path / "backup")
 
 
@@ -218,7 +223,9 @@ def test_a_damaged_backup_is_refused_before_anything_is_written(
     assert not target.data.exists() or not any(target.data.iterdir())
 
 
-def test_a_backup_of_another_kind_of_database_is_refused(answered: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_backup_of_another_kind_of_database_is_refused(
+    answered: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     made = backup.backup(config.settings(), tmp_path / "backup", now=NOW)
     other = "postgresql://u@h/d" if made.database == "sqlite" else f"sqlite:///{tmp_path / 'other.db'}"
     monkeypatch.setenv("DATABASE_URL", other)

@@ -29,7 +29,12 @@ def mailbox_id(engine: Engine, smtp_sink: SmtpSink, valkey: Valkey) -> Iterator[
     sending._stopping.clear()
     with db.transaction() as session:
         mailbox = a_mailbox(session)
-        mailbox.smtp_host, mailbox.smtp_port, mailbox.smtp_security, mailbox.smtp_user = "127.0.0.1", smtp_sink.port, "plain", ""
+        mailbox.smtp_host, mailbox.smtp_port, mailbox.smtp_security, mailbox.smtp_user = (
+            "127.0.0.1",
+            smtp_sink.port,
+            "plain",
+            "",
+        )
         made = mailbox.id
     yield made
     ring.connection.cache_clear()

@@ -27,7 +27,11 @@ def test_a_notice_says_that_a_machine_wrote_it_and_goes_to_one_of_us(session: Se
     assert mail.header("Auto-Submitted") == "auto-generated"
     assert mail.header("X-Auto-Response-Suppress") == "All"
     assert [one.address for one in mail.to] == ["aoi@shop.example"]
-    assert (outgoing.kind, outgoing.conversation_id, outgoing.priority) == ("notice", None, outbox.KINDS["notice"].priority)
+    assert (outgoing.kind, outgoing.conversation_id, outgoing.priority) == (
+        "notice",
+        None,
+        outbox.KINDS["notice"].priority,
+    )
 
 
 def test_the_same_notice_is_queued_once(session: Session) -> None:

@@ -48,7 +48,9 @@ def desk(session: Session) -> Desk:
     return Desk(mailbox, conversation, asked, aoi, ben)
 
 
-def written(session: Session, who: Viewer, conversation: Conversation, text: str = "発送しました。", **fields: object) -> int:
+def written(
+    session: Session, who: Viewer, conversation: Conversation, text: str = "発送しました。", **fields: object
+) -> int:
     draft = drafts.start(session, who, fields.pop("kind", "reply"), conversation_id=conversation.id, now=LATER)
     drafts.save(session, who, draft.id, rev=draft.rev, fields={"text": text, **fields}, now=LATER)
     return draft.id
@@ -72,7 +74,9 @@ def raw_of(session: Session, outgoing_id: int) -> bytes:
 # -- what leaves
 
 
-def test_a_reply_stands_in_the_thread_and_comes_from_the_address_that_was_written_to(session: Session, desk: Desk) -> None:
+def test_a_reply_stands_in_the_thread_and_comes_from_the_address_that_was_written_to(
+    session: Session, desk: Desk
+) -> None:
     result = sent(session, desk, written(session, desk.aoi, desk.conversation))
     raw = raw_of(session, result.outgoing_id)
     lint(raw)
@@ -112,7 +116,9 @@ def test_outlooks_thread_index_is_continued(session: Session, desk: Desk) -> Non
 
 def test_files_and_pictures_travel(session: Session, desk: Desk) -> None:
     draft_id = written(session, desk.aoi, desk.conversation)
-    drafts.add_file(session, desk.aoi, draft_id, name="請求書.pdf", content_type="application/pdf", data=b"%PDF-1.4 x", now=LATER)
+    drafts.add_file(
+        session, desk.aoi, draft_id, name="請求書.pdf", content_type="application/pdf", data=b"%PDF-1.4 x", now=LATER
+    )
     png = bytes.fromhex(
         "89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c4890000000d4944415478da63fcffff3f030005fe02fea135"
         "81c80000000049454e44ae426082"
@@ -157,7 +163,12 @@ def test_a_new_mail_starts_a_conversation_that_waits_for_the_customer(session: S
     drafts.save(session, desk.aoi, draft.id, rev=draft.rev, fields=fields, now=LATER)
     result = replies.send(session, desk.aoi, draft.id, seen_version=0, next_status=None, now=LATER)
     started = session.get_one(Conversation, result.conversation_id)
-    assert (started.status, started.subject, started.owner_id, started.people) == ("waiting", "ご案内", desk.aoi.id, "新規")
+    assert (started.status, started.subject, started.owner_id, started.people) == (
+        "waiting",
+        "ご案内",
+        desk.aoi.id,
+        "新規",
+    )
     assert started.message_count == 1
 
 
@@ -219,7 +230,9 @@ def test_an_answer_while_a_colleague_writes_is_refused(session: Session, desk: D
         ({"text": "  \n"}, "text"),
     ],
 )
-def test_what_cannot_be_sent_names_its_field(session: Session, desk: Desk, fields: dict[str, object], field: str) -> None:
+def test_what_cannot_be_sent_names_its_field(
+    session: Session, desk: Desk, fields: dict[str, object], field: str
+) -> None:
     draft_id = written(session, desk.aoi, desk.conversation)
     draft = session.get_one(Draft, draft_id)
     for name, value in fields.items():
@@ -282,7 +295,11 @@ def test_undo_gives_everything_back(session: Session, desk: Desk) -> None:
     stands = desk.conversation
     assert (stands.status, stands.owner_id, stands.waiting_since) == ("open", None, waiting)
     assert (stands.message_count, stands.snippet, stands.last_direction) == (1, snippet, "in")
-    assert lists.counts(session, desk.aoi) == before | {"drafts": before.get("drafts", 0)} if "drafts" in before else before
+    assert (
+        lists.counts(session, desk.aoi) == before | {"drafts": before.get("drafts", 0)}
+        if "drafts" in before
+        else before
+    )
     kept = drafts.show(session, desk.aoi, draft_id)
     assert (kept.state, kept.text) == ("open", "間違えました")
     assert search.search(session, desk.aoi, "間違えました", now=LATER).rows == ()

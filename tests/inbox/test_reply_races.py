@@ -44,7 +44,9 @@ def a_draft(session: Session, conversation: Conversation, asked: Message, who: V
     return draft.id
 
 
-def click(url: str, data_dir: str, redis_url: str, who: Viewer, drafts: list[tuple[int, int]], barrier: Any, out: Any) -> None:
+def click(
+    url: str, data_dir: str, redis_url: str, who: Viewer, drafts: list[tuple[int, int]], barrier: Any, out: Any
+) -> None:
     """One process: presses send on each draft at the moment when the other process does."""
     import os
 
@@ -90,7 +92,12 @@ def prepare(sink: SmtpSink, *, agents: int) -> list[tuple[Viewer, list[tuple[int
     """RACES conversations, a draft of each agent in each: (agent, [(draft, version that was seen)])."""
     with db.transaction() as session:
         mailbox = a_mailbox(session)
-        mailbox.smtp_host, mailbox.smtp_port, mailbox.smtp_security, mailbox.smtp_user = "127.0.0.1", sink.port, "plain", ""
+        mailbox.smtp_host, mailbox.smtp_port, mailbox.smtp_security, mailbox.smtp_user = (
+            "127.0.0.1",
+            sink.port,
+            "plain",
+            "",
+        )
         team = [replace(a_viewer(session, name, mailbox), undo_seconds=0) for name in ("Aoi", "Ben")[:agents]]
         person = a_person(session)
         sides: list[tuple[Viewer, list[tuple[int, int]]]] = [(who, []) for who in team]
@@ -122,7 +129,9 @@ def test_of_two_agents_who_answer_at_one_moment_one_is_sent_and_the_other_keeps_
     assert len(refused) == RACES
     with db.reading() as session:
         kept = session.scalars(select(Draft).where(Draft.id.in_(refused))).all()
-        assert all(one.state == "open" and one.refused_at and one.text.endswith(str(one.conversation_id)) for one in kept)
+        assert all(
+            one.state == "open" and one.refused_at and one.text.endswith(str(one.conversation_id)) for one in kept
+        )
         assert session.scalar(select(func.count()).where(Draft.state == "sent")) == RACES
         assert session.scalar(select(func.count()).where(Message.direction == "out")) == RACES
         assert session.scalar(select(func.count(Outgoing.conversation_id.distinct()))) == RACES

@@ -124,7 +124,9 @@ def test_many_leave_over_one_connection_and_each_once(desk: Desk, smtp_sink: Smt
 def test_people_overtake_bulk(desk: Desk, smtp_sink: SmtpSink) -> None:
     first, second = answer(desk, "bulk"), answer(desk, "person")
     with db.transaction() as session:
-        session.execute(update(Outgoing).where(Outgoing.id == first).values(priority=outbox.KINDS["broadcast"].priority))
+        session.execute(
+            update(Outgoing).where(Outgoing.id == first).values(priority=outbox.KINDS["broadcast"].priority)
+        )
     sending.send_due(patience=None)
     order = [d.raw for d in smtp_sink.deliveries]
     assert order == [blobs().get(row(second).raw_sha256), blobs().get(row(first).raw_sha256)]
@@ -323,7 +325,9 @@ def test_what_came_in_since_stays_open_when_an_uncertain_mail_is_settled(desk: D
     outgoing_id = answer(desk)
     sending.send_due(patience=None)
     with db.transaction() as session:
-        a_message(session, session.get_one(Conversation, row(outgoing_id).conversation_id), "もう一つ", at=datetime.now(UTC))
+        a_message(
+            session, session.get_one(Conversation, row(outgoing_id).conversation_id), "もう一つ", at=datetime.now(UTC)
+        )
     with db.transaction() as session:
         outbox.found_elsewhere(session, row(outgoing_id).key, now=datetime.now(UTC))
     conversation = conversation_of(outgoing_id)
@@ -511,9 +515,7 @@ def test_a_mail_whose_bytes_are_gone_fails_in_words_and_the_next_one_goes(desk: 
 
 
 @pytest.mark.slow
-def test_of_hundreds_of_mails_with_lost_connections_every_one_is_accounted_for(
-    desk: Desk, smtp_sink: SmtpSink
-) -> None:
+def test_of_hundreds_of_mails_with_lost_connections_every_one_is_accounted_for(desk: Desk, smtp_sink: SmtpSink) -> None:
     ids = [answer(desk, f"{n}") for n in range(200)]
     cut_after_taking, cut_without = 6, 5
     for taken, times in ((True, cut_after_taking), (False, cut_without)):

@@ -21,7 +21,7 @@ from tests.inbox.cast import NOW, a_mailbox
 from tests.servers import free_port
 from tests.servers.dovecot import Account, Dovecot
 
-RAW = b"Message-ID: <%d@shop.example>\r\nFrom: support@shop.example\r\nTo: a@customer.example\r\nSubject: x\r\n\r\nhello\r\n"
+RAW = b"Message-ID: <%d@shop.example>\r\nFrom: support@shop.example\r\nTo: a@customer.example\r\n\r\nhello\r\n"
 
 
 @pytest.fixture
@@ -43,7 +43,9 @@ def sent_folder(dovecot: Dovecot, account: Account) -> Iterator[IMAPClient]:
 
 def bytes_in(client: IMAPClient) -> list[bytes]:
     client.select_folder("Sent", readonly=True)
-    return [one[b"BODY[]"] for one in client.fetch(client.search(), ["BODY.PEEK[]"]).values()] if client.search() else []
+    return (
+        [one[b"BODY[]"] for one in client.fetch(client.search(), ["BODY.PEEK[]"]).values()] if client.search() else []
+    )
 
 
 def sent(mailbox_id: int, number: int, *, copy: str = "due") -> int:

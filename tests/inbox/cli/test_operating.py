@@ -30,7 +30,12 @@ def queued(engine: Engine, smtp_sink: SmtpSink, valkey: Valkey) -> None:
     blobs.blobs.cache_clear()
     with db.transaction() as session:
         mailbox = a_mailbox(session)
-        mailbox.smtp_host, mailbox.smtp_port, mailbox.smtp_security, mailbox.smtp_user = "127.0.0.1", smtp_sink.port, "plain", ""
+        mailbox.smtp_host, mailbox.smtp_port, mailbox.smtp_security, mailbox.smtp_user = (
+            "127.0.0.1",
+            smtp_sink.port,
+            "plain",
+            "",
+        )
         aoi = replace(a_viewer(session, "Aoi", mailbox), undo_seconds=0)
         conversation = a_conversation(session, mailbox, person=a_person(session))
         a_message(session, conversation)

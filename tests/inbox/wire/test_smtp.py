@@ -235,7 +235,9 @@ def test_one_lost_connection_of_several_costs_one_mail(smtp_sink: SmtpSink) -> N
     assert len(smtp_sink.deliveries) == 9
 
 
-def test_a_last_word_that_does_not_come_in_time_is_uncertain(smtp_sink: SmtpSink, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_last_word_that_does_not_come_in_time_is_uncertain(
+    smtp_sink: SmtpSink, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(smtp, "LAST_REPLY_SECONDS", 0.2)
     smtp_sink.delay("dot", 1.0)
     ledger, _ = hand_over(smtp_sink, [mail(1)])
@@ -357,7 +359,7 @@ def test_outdated_encryption_is_refused(trusted: Path) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(trusted / "cert.pem", trusted / "key.pem")
     context.set_ciphers("ALL:@SECLEVEL=0")
-    with pytest.warns(DeprecationWarning):
+    with pytest.warns(DeprecationWarning, match="TLSv1"):
         context.minimum_version, context.maximum_version = ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1
     sink = SmtpSink(tls=context)
     try:
