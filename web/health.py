@@ -87,12 +87,12 @@ def backfill(mailbox_id: int) -> Response:
 # -- for other rooms
 
 
-def troubles() -> list[str]:
-    """A sentence for each part that does not work, for the banner of every page; looked at every few seconds at most."""
+def troubles() -> list[Said]:
+    """The parts that do not work, for the banner of every page; looked at every few seconds at most."""
     known: tuple[float, tuple[Part, ...]] | None = current_app.extensions.get("parts")
     if known is None or time.monotonic() - known[0] > LOOK_AGAIN:
         known = current_app.extensions["parts"] = (time.monotonic(), health.system(now=g.now).parts)
-    return [said_of_part(part).words for part in known[1] if not part.ok]
+    return [said_of_part(part) for part in known[1] if not part.ok]
 
 
 def card(mailbox_id: int) -> MailboxHealth:
@@ -166,8 +166,8 @@ def said_of_part(part: Part) -> Said:
         "database": gettext("Database"),
         "redis": gettext("Redis"),
         "disk": gettext("Disk"),
-        "poller": gettext("Poller (mail in)"),
-        "worker": gettext("Worker (mail out)"),
+        "poller": gettext("Poller"),
+        "worker": gettext("Worker"),
         "clock": gettext("Clock"),
     }[part.name]
     if not part.ok:

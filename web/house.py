@@ -222,7 +222,9 @@ def _parts() -> list[Banner]:
     found = health.troubles()
     if not found:
         return []
-    return [Banner("bad", gettext(" ").join(found), _address("health.show"), gettext("What is wrong"))]
+    names = gettext(", ").join(one.name for one in found)
+    text = found[0].words if len(found) == 1 else gettext("These parts do not work: %(names)s.", names=names)
+    return [Banner("bad", text, _address("health.show"), gettext("What is wrong"))]
 
 
 def _broken(side: Sidebar) -> list[Banner]:

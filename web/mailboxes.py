@@ -67,7 +67,7 @@ def create() -> Response | str | Answer:
         form = _form(values)
         steps = [] if request.form.get("anyway") else _tried(form)
         if not all(step.ok for step in steps):
-            return render_template("mailboxes/settings.html", **page, result=_result(form, steps, refused=True)), 422
+            return _refused(page, form, steps)
         mailbox_id = mailboxes.add(g.session, g.who, form, now=g.now)
     except UserError as error:
         return edge.form_again("mailboxes/settings.html", error, **page)
@@ -115,7 +115,7 @@ def change(mailbox_id: int) -> Response | str | Answer:
         form = _form(values, kept=kept)
         steps = _tried(form, mailbox_id) if _needs_trial(form, kept) and not request.form.get("anyway") else []
         if not all(step.ok for step in steps):
-            return render_template("mailboxes/settings.html", **page, result=_result(form, steps, refused=True)), 422
+            return _refused(page, form, steps)
         mailboxes.change(g.session, g.who, mailbox_id, form, now=g.now)
     except UserError as error:
         return edge.form_again("mailboxes/settings.html", error, **page)
@@ -202,9 +202,13 @@ def _trial(mailbox_id: int | None) -> str | Answer:
         result = _result(form, _tried(form, mailbox_id))
     except UserError as error:
         return edge.form_again("mailboxes/settings.html", error, **page)
-    return render_template(
-        "mailboxes/result.html" if edge.fragment() else "mailboxes/settings.html", **page, result=result
-    )
+    template = "mailboxes/result.html" if edge.fragment() else "mailboxes/settings.html"
+    return render_template(template, **page | {"result": result})
+
+
+def _refused(page: dict[str, Any], form: MailboxForm, steps: list[TestStep]) -> Answer:
+    """The form again with what the servers said; nothing was connected or saved."""
+    return render_template("mailboxes/settings.html", **page | {"result": _result(form, steps, refused=True)}), 422
 
 
 def _tried(form: MailboxForm, mailbox_id: int | None = None) -> list[TestStep]:
