@@ -188,7 +188,7 @@ def set_status(conversation_id: int) -> AnyResponse:
     """{status}: open, waiting, closed, spam, or snoozed with {until}."""
     before = people.conversation(g.session, g.who, conversation_id).status
     status = request.form.get("status", "")
-    goes_on = after(conversation_id, drafts.way(request.form))  # before it leaves its place in the list
+    goes_on = after(conversation_id, drafts.way_sent())  # before it leaves its place in the list
     given = {"session": g.session, "who": g.who, "conversation_id": conversation_id, "now": g.now}
     if status == "snoozed":
         until = later.read(request.form.get("until", ""), now=g.now, zone=language.zone())
@@ -236,11 +236,11 @@ def mark_unread(conversation_id: int) -> AnyResponse:
     triage.mark_unread(g.session, g.who, conversation_id, now=g.now)
     presence.leave(g.session, g.who, conversation_id)
     edge.tell(gettext("Marked as unread."))
-    return redirect(back(drafts.way(request.form)), 303)
+    return redirect(back(drafts.way_sent()), 303)
 
 
 def _here(conversation_id: int, *, anchor: str | None = None) -> AnyResponse:
-    address = url_for("conversations.show", conversation_id=conversation_id, _anchor=anchor, **drafts.way(request.form))
+    address = url_for("conversations.show", conversation_id=conversation_id, _anchor=anchor, **drafts.way_sent())
     return redirect(edge.same_origin(request.form.get("next"), otherwise=address) if anchor is None else address, 303)
 
 
@@ -284,7 +284,7 @@ def take_over(conversation_id: int) -> AnyResponse:
     presence.take_over(g.session, g.who, conversation_id, reason=request.form.get("reason", ""), now=g.now)
     edge.tell(gettext("You write the answer now. Your colleague sees it."))
     draft = request.form.get("draft", type=int)
-    address = url_for("conversations.show", conversation_id=conversation_id, draft=draft, **drafts.way(request.form))
+    address = url_for("conversations.show", conversation_id=conversation_id, draft=draft, **drafts.way_sent())
     return redirect(address, 303)
 
 
@@ -297,14 +297,14 @@ def join(conversation_id: int) -> AnyResponse:
     kept = joins.join(g.session, g.who, conversation_id, request.form.get("other_id", 0, type=int), now=g.now)
     parting = next((one.id for one in conversation_page.show(g.session, g.who, kept, now=g.now).suggestions if one.state == "joined"), None)
     edge.tell(gettext("Joined."), undo=url_for("conversations.unjoin", suggestion_id=parting) if parting else "")
-    return redirect(url_for("conversations.show", conversation_id=kept, **drafts.way(request.form)), 303)
+    return redirect(url_for("conversations.show", conversation_id=kept, **drafts.way_sent()), 303)
 
 
 @pages.post("/suggestions/<int:suggestion_id>/parting")
 def unjoin(suggestion_id: int) -> AnyResponse:
     parted = joins.undo(g.session, g.who, suggestion_id, now=g.now)
     edge.tell(gettext("They are two conversations again."))
-    return redirect(url_for("conversations.show", conversation_id=parted.conversation_id, **drafts.way(request.form)), 303)
+    return redirect(url_for("conversations.show", conversation_id=parted.conversation_id, **drafts.way_sent()), 303)
 
 
 @pages.post("/suggestions/<int:suggestion_id>/refusal")

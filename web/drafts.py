@@ -22,6 +22,7 @@ from web.words import words
 pages = Blueprint("drafts", __name__)
 
 PAIR = tuple[str, str]
+WAY = ("box", "mailbox", "tag", "owner", "order")  # parts of a list's address
 UNSPOKEN = '(),:;<>@[]\\"'  # characters that a display name needs quotation marks for
 
 
@@ -47,8 +48,8 @@ def start() -> AnyResponse | str:
         now=g.now,
     )
     if edge.fragment():
-        return render_template("drafts/composer.html", composer=composer(draft, way=way(given), focus=True))
-    return redirect(where(draft, way(given)), 303)
+        return render_template("drafts/composer.html", composer=composer(draft, way=way_sent(), focus=True))
+    return redirect(where(draft, way_sent()), 303)
 
 
 @pages.get("/drafts/<int:draft_id>")
@@ -78,7 +79,7 @@ def save(draft_id: int) -> AnyResponse | Response | tuple[Any, int]:
     if edge.fragment():
         return jsonify(rev=draft.rev, said=saved_words())
     edge.tell(gettext("The draft is saved."))
-    return redirect(where(draft, way(request.form)), 303)
+    return redirect(where(draft, way_sent()), 303)
 
 
 @pages.post("/drafts/<int:draft_id>/kind")
@@ -89,8 +90,8 @@ def change_kind(draft_id: int) -> AnyResponse | str | tuple[Any, int]:
     except StaleDraft as error:
         return conflict_page(error)
     if edge.fragment():
-        return render_template("drafts/composer.html", composer=composer(draft, way=way(request.form), focus=True))
-    return redirect(where(draft, way(request.form)), 303)
+        return render_template("drafts/composer.html", composer=composer(draft, way=way_sent(), focus=True))
+    return redirect(where(draft, way_sent()), 303)
 
 
 @pages.post("/drafts/<int:draft_id>/mailbox")
@@ -112,7 +113,7 @@ def discard(draft_id: int) -> AnyResponse:
         presence.release(g.session, g.who, draft.conversation_id)
     edge.tell(gettext("The draft is discarded."), undo=url_for("drafts.bring_back", draft_id=draft_id))
     if draft.conversation_id is not None:
-        return redirect(url_for("conversations.show", conversation_id=draft.conversation_id, **way(request.form)), 303)
+        return redirect(url_for("conversations.show", conversation_id=draft.conversation_id, **way_sent()), 303)
     return redirect(url_for("drafts.show"), 303)
 
 
@@ -161,7 +162,7 @@ def attach(draft_id: int) -> AnyResponse | Response | tuple[Any, int]:
     if edge.fragment():
         html = "".join(render_template("drafts/file.html", file=one, draft_id=draft_id) for one in added)
         return jsonify(html=html, url=added[0].path)
-    return redirect(where(drafts.show(g.session, g.who, draft_id), way(request.form)), 303)
+    return redirect(where(drafts.show(g.session, g.who, draft_id), way_sent()), 303)
 
 
 @pages.get("/drafts/<int:draft_id>/files/<int:file_id>")
@@ -178,7 +179,7 @@ def remove_file(draft_id: int, file_id: int) -> AnyResponse | tuple[str, int]:
     drafts.remove_file(g.session, g.who, draft_id, file_id, now=g.now)
     if edge.fragment():
         return "", 204
-    return redirect(where(drafts.show(g.session, g.who, draft_id), way(request.form)), 303)
+    return redirect(where(drafts.show(g.session, g.who, draft_id), way_sent()), 303)
 
 
 # -- what a composer shows
@@ -252,7 +253,12 @@ def where(draft: DraftView, way: Mapping[str, Any]) -> str:
 
 def way(given: Mapping[str, Any]) -> dict[str, Any]:
     """From which list one came: handed on from page to page, so that "next" means that list's next."""
-    return {name: given[name] for name in ("box", "mailbox", "tag", "owner", "order") if given.get(name)}
+    return {name: given[name] for name in WAY if given.get(name)}
+
+
+def way_sent() -> dict[str, Any]:
+    """The same as a form sends it, under names of its own: a form's "owner" or "tag" is what to do, not where one was."""
+    return {name: request.form[f"way_{name}"] for name in WAY if request.form.get(f"way_{name}")}
 
 
 # -- saving
@@ -314,8 +320,8 @@ def conflict_page(error: StaleDraft) -> tuple[str, int]:
             mine=request.form,
             mine_text=request.form.get("text") or drafts.html_words(mine),
             newer_text=drafts.words(error.newer),
-            here=where(error.newer, way(request.form)),
-            way=way(request.form),
+            here=where(error.newer, way_sent()),
+            way=way_sent(),
         ),
         409,
     )
@@ -328,7 +334,7 @@ def page_with(draft: DraftView, *, errors: Mapping[str, str]) -> str:
         return render_template("drafts/new.html", composer=shown, draft=draft, mailboxes=_mailboxes())
     from web import conversations
 
-    return conversations.page(draft.conversation_id, composing=draft, errors=errors, way=way(request.form))
+    return conversations.page(draft.conversation_id, composing=draft, errors=errors, way=way_sent())
 
 
 def saved_words() -> str:

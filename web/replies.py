@@ -31,7 +31,7 @@ def send(draft_id: int) -> AnyResponse | tuple[str, int]:
             return drafts.again(draft_id, error)
         edge.end_transaction()
         edge.begin_again()
-    way = drafts.way(request.form)
+    way = drafts.way_sent()
     goes_on = conversations.after(draft.conversation_id, way) if draft.conversation_id else ""
     try:
         sent = replies.send(

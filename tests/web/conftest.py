@@ -189,16 +189,18 @@ def served(app: Flask, world: World) -> Iterator[str]:
 
 @pytest.fixture
 def signed_page(
-    served: str, signed_in: Callable[[str], Visitor], new_context: Callable[..., Any]
+    served: str, signed_in: Callable[[str], Visitor], browser: Any, browser_context_args: dict[str, Any]
 ) -> Iterator[Callable[..., Any]]:
     """`signed_page("agent")`: a page of a real Chromium in which that person is signed in; errors of its scripts fail the test."""
     from playwright.sync_api import Page
 
     errors: list[str] = []
+    contexts = []
 
     def open_page(role: str, **context: Any) -> Page:
         client = signed_in(role).client
-        opened = new_context(**context)
+        opened = browser.new_context(**browser_context_args | context)
+        contexts.append(opened)
         cookie = client.get_cookie("madoguchi")
         assert cookie is not None
         opened.add_cookies([{"name": "madoguchi", "value": cookie.value, "url": served}])
@@ -208,6 +210,8 @@ def signed_page(
         return page
 
     yield open_page
+    for opened in contexts:
+        opened.close()
     assert errors == []
 
 

@@ -113,7 +113,7 @@ def test_looking_marks_read_and_shows_who_looks(agent: Visitor, world: World, si
 def test_what_is_done_leads_to_the_next_of_the_list_and_can_be_undone(
     agent: Visitor, world: World, given: dict[str, str], status: str
 ) -> None:
-    done = agent.post(f"/conversations/{world.mine}/status", {**given, "box": "open"})
+    done = agent.post(f"/conversations/{world.mine}/status", {**given, "way_box": "open"})
     assert done.status_code == 303
     assert done.headers["Location"].startswith(f"/conversations/{world.free}?box=open"), "the one that is left"
     assert conversation(world.mine).status == status
@@ -214,7 +214,7 @@ def test_the_page_asks_few_queries_however_long_it_is(agent: Visitor, world: Wor
 
 def test_unread_goes_back_to_the_list(agent: Visitor, world: World) -> None:
     agent.post(f"/conversations/{world.mine}/looks")
-    done = agent.post(f"/conversations/{world.mine}/unread", {"box": "mine"})
+    done = agent.post(f"/conversations/{world.mine}/unread", {"way_box": "mine"})
     assert done.headers["Location"] == "/inbox/mine"
     with db.reading() as session:
         assert session.scalars(select(ReadMark)).all() == []

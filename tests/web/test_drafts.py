@@ -30,7 +30,7 @@ def started(agent: Visitor, world: World, kind: str = "reply") -> int:
 
 
 def test_an_answer_opens_in_its_conversation_with_everything_filled_in(agent: Visitor, world: World) -> None:
-    done = agent.post("/drafts", {"kind": "reply", "conversation_id": world.free, "box": "unassigned"})
+    done = agent.post("/drafts", {"kind": "reply", "conversation_id": world.free, "way_box": "unassigned"})
     draft = the_draft()
     assert done.headers["Location"] == f"/conversations/{world.free}?draft={draft.id}&box=unassigned#composer"
     page = agent.get(done.headers["Location"]).text

@@ -35,7 +35,7 @@ def customer_writes(conversation_id: int, text: str = "Please hurry!") -> None:
 
 def test_an_answer_is_sent_and_leads_to_the_next_of_the_list(agent: Visitor, world: World) -> None:
     draft = started(agent, world)
-    done = agent.post(f"/drafts/{draft}/replies", form(box="open"))
+    done = agent.post(f"/drafts/{draft}/replies", form(way_box="open"))
     assert done.status_code == 303
     assert done.headers["Location"] == f"/conversations/{world.mine}?box=open"
     [sent] = outgoings()
@@ -51,7 +51,7 @@ def test_where_one_goes_after_sending_is_everybodys_own_choice(agent: Visitor, w
     with db.transaction() as session:
         session.execute(update(User).where(User.id == world.users["agent"]).values(after_send=after))
     draft = started(agent, world)
-    done = agent.post(f"/drafts/{draft}/replies", form(box="open"))
+    done = agent.post(f"/drafts/{draft}/replies", form(way_box="open"))
     assert done.headers["Location"].startswith(place)
     assert (f"/conversations/{world.free}" in done.headers["Location"]) == (after == "stay")
 

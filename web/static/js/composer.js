@@ -106,6 +106,11 @@
     // -- leaving: a save or an upload under way is waited for, so that its words are part of what is sent
 
     form.addEventListener("submit", (event) => {
+      if (event.submitter?.hasAttribute("data-by-enter")) { // Enter in a line of text, perhaps of an input method: it is saved anyway
+        event.preventDefault();
+        event.stopPropagation();
+        return;
+      }
       const busy = saving || uploads.size;
       if (busy) {
         event.preventDefault();
