@@ -5,7 +5,8 @@ service to, for a system at rest:
 
 I1  each (folder, UIDVALIDITY, UID) of the store is one ledger row with the same bytes, and these bytes are in the byte store
 I2  each ledger row reached one end: a message, the quarantine, or a reason why not; each message came from one ledger row
-I3  each delivery belongs to one queue row and carries its bytes; each sent row was delivered once per recipient
+I3  each delivery belongs to one queue row and carries its bytes; each sent row was delivered once per recipient, and lies
+    in the Sent folder once
 I4  a row is uncertain only where DATA had begun, and was then delivered at most once
 I5  nothing is "sending" any more, no lease outlives its owner by a minute
 I6  each answer that its author was told is queued is one queue row; no two answers went out from one version
@@ -98,6 +99,7 @@ def check(
             _ledger(report, connection, store, blobs)
             _messages(report, connection)
             _queue(report, connection, deliveries, blobs)
+            _copies(report, connection, store)
             _answers(report, connection, accepted)
             _leases(report, connection, now or datetime.now(UTC))
             _history(report, connection)
@@ -251,6 +253,19 @@ def _uncertain(report: Report, connection: Connection, row: Mapping[str, Any]) -
     )
     if row["data_started_at"] is None or not begun or begun[-1]["data_started_at"] is None:
         report.wrong.append(f"I4 outgoing {row['id']} is uncertain although DATA had not begun")
+
+
+def _copies(report: Report, connection: Connection, store: Mapping[Place, str]) -> None:
+    """The Sent folder holds each mail once, as soon as its copy counts as done; only if that folder was read at all."""
+    sent = {row["name"] for row in _rows(connection, "SELECT name FROM folder WHERE role = 'sent'")}
+    if not sent & {place[0] for place in store}:
+        return
+    copies = Counter(sha256 for place, sha256 in store.items() if place[0] in sent)
+    for row in _rows(connection, "SELECT id, raw_sha256, sent_copy FROM outgoing WHERE kind = 'reply'"):
+        if copies[row["raw_sha256"]] > 1:
+            report.doubled.append(f"I3 the Sent folder has outgoing {row['id']} {copies[row['raw_sha256']]} times")
+        if row["sent_copy"] == "done" and not copies[row["raw_sha256"]]:
+            report.lost.append(f"I3 the Sent folder lacks outgoing {row['id']}, whose copy counts as done")
 
 
 def _answers(report: Report, connection: Connection, accepted: Collection[int] | None) -> None:
