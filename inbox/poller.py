@@ -44,6 +44,7 @@ class _World:
     held_by: dict[int, tuple[str, datetime]]
     asked: frozenset[int]
     pollers: int
+    gone: frozenset[str]  # holders that were killed on this machine
 
 
 def run() -> None:
@@ -123,7 +124,7 @@ class Poller:
         self._renew(now)
         free = [one for one in world.fingerprints if self._may_take(one, world, now)]
         for mailbox_id in free[: max(0, share - len(self._threads))]:
-            self._take(mailbox_id, now)
+            self._take(mailbox_id, world, now)
         for mailbox_id, thread in self._threads.items():
             thread.told(world.fingerprints.get(mailbox_id, ""), asked=mailbox_id in world.asked)
 
@@ -131,11 +132,11 @@ class Poller:
         if mailbox_id in self._threads or mailbox_id in self._leaving:
             return False
         owner, until = world.held_by.get(mailbox_id, ("", now))
-        return owner in ("", self.name) or until <= now
+        return owner in ("", self.name, *world.gone) or until <= now
 
-    def _take(self, mailbox_id: int, now: datetime) -> None:
+    def _take(self, mailbox_id: int, world: _World, now: datetime) -> None:
         with db.transaction() as session:
-            taken = _claim(session, mailbox_id, self.name, now=now)
+            taken = _claim(session, mailbox_id, self.name, gone=world.gone, now=now)
         if taken:
             thread = self._threads[mailbox_id] = MailboxThread(mailbox_id)
             thread.start()
@@ -207,17 +208,18 @@ def _look(session: Session, *, now: datetime) -> _World:
             for row in rows
             if row.read and ((row.due_at is not None and row.due_at <= now) or row.backfill_since is not None)
         ),
-        pollers=len(alive),
+        pollers=sum(not heartbeats.is_gone(one) for one in alive),
+        gone=frozenset(one for one in {row.lease_owner for row in rows} if heartbeats.is_gone(one.rpartition("-")[0])),
     )
 
 
-def _claim(session: Session, mailbox_id: int, owner: str, *, now: datetime) -> bool:
+def _claim(session: Session, mailbox_id: int, owner: str, *, gone: frozenset[str], now: datetime) -> bool:
     """Takes the leases of all folders of a mailbox, or none."""
     taken = session.execute(
         update(Folder)
         .where(
             Folder.mailbox_id == mailbox_id,
-            or_(Folder.lease_owner.in_(("", owner)), Folder.lease_until.is_(None), Folder.lease_until <= now),
+            or_(Folder.lease_owner.in_(("", owner, *gone)), Folder.lease_until.is_(None), Folder.lease_until <= now),
         )
         .values(lease_owner=owner, lease_until=now + LEASE)
         .execution_options(synchronize_session=False)
