@@ -8,7 +8,8 @@ from flask import Flask, current_app, g, request, url_for
 from flask_babel import gettext
 
 from inbox import sidebar
-from inbox.sidebar import SideMailbox, Sidebar
+from inbox.sidebar import Sidebar, SideMailbox
+from web import language
 from web.language import unit_words
 
 
@@ -257,7 +258,17 @@ def _health_words(mailbox: SideMailbox) -> str:
 
 
 def _words() -> dict[str, object]:
-    """What app.js and keys.js say."""
+    """What app.js and keys.js say, put together once for a language."""
+    chosen = language.locale()
+    if chosen not in _words_by_language:
+        _words_by_language[chosen] = _words_here()
+    return _words_by_language[chosen]
+
+
+_words_by_language: dict[str, dict[str, object]] = {}
+
+
+def _words_here() -> dict[str, object]:
     return {
         "units": unit_words(),
         "this page": gettext("On this page"),

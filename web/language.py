@@ -36,6 +36,12 @@ def install(app: Flask) -> None:
     app.add_template_filter(file_size)
     app.add_template_filter(many)
     app.context_processor(_for_templates)
+    # Flask-Babel looks its context up anew for each text; a page has hundreds of them and one reader
+    app.jinja_env.install_gettext_callables(
+        lambda text: _catalog_here().ugettext(text),
+        lambda one, many, n: _catalog_here().ungettext(one, many, n),
+        newstyle=True,
+    )
 
 
 # -- whose language
@@ -86,8 +92,7 @@ class _Catalogs(Domain):
     """Like flask-babel's own, but from .po files."""
 
     def get_translations(self) -> NullTranslations:
-        reader = get_locale()
-        return NullTranslations() if reader is None else catalog(reader.language)
+        return _catalog_here()
 
 
 class _Babel(Babel):
@@ -107,6 +112,11 @@ def catalog(name: str) -> NullTranslations:
         write_mo(packed, read_po(source, locale=name))
     packed.seek(0)
     return Translations(packed)
+
+
+def _catalog_here() -> NullTranslations:
+    reader = get_locale()
+    return NullTranslations() if reader is None else catalog(reader.language)
 
 
 # -- times and sizes in words. Hand-made, because a list has a hundred of them and Babel needs 0.1 ms for each.
