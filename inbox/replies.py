@@ -135,7 +135,7 @@ def _sent_before(session: Session, draft: Draft) -> SendResult:
 
 
 def _gate(session: Session, who: Viewer, draft: Draft, *, seen_version: int, now: datetime) -> Conversation | None:
-    """The conversation, its version raised and locked for us; None when the draft was sent already. Raises StaleReply."""
+    """The conversation, its version raised and locked for us; None when it was sent already. Raises StaleReply."""
     assert draft.conversation_id is not None
     claim = conversations.claim_of(session, draft.conversation_id, now=now)
     version = session.scalar(select(Conversation.version).where(Conversation.id == draft.conversation_id)) or 0

@@ -154,7 +154,7 @@ class Connection:
         if self._size and len(mail.data) > self._size:
             told = f"The server takes mails of up to {self._size:,} bytes; this one has {len(mail.data):,}."
             return _refused(mail, told)
-        if _needs_utf8(mail) and not self._utf8:
+        if _addresses_need_utf8(mail) and not self._utf8:
             return _refused(mail, "The server cannot handle addresses with other than ASCII letters (SMTPUTF8).")
         if any(_unsafe(address) for address in (mail.sender, *mail.recipients)):
             return _refused(mail, "An address contains characters that no address may contain.")
@@ -271,7 +271,7 @@ class Connection:
 
     def _mail_from(self, mail: Mail) -> str:
         options = [f"SIZE={len(mail.data)}"] if self._size_offered else []
-        if _needs_utf8(mail):
+        if self._utf8 and (_addresses_need_utf8(mail) or _has_utf8_headers(mail)):
             options.append("SMTPUTF8")
         if self._eightbit and not mail.data.isascii():
             options.append("BODY=8BITMIME")
@@ -517,14 +517,13 @@ def _wire_bytes(data: bytes) -> bytes:
     return data + (b".\r\n" if data.endswith(b"\r\n") else b"\r\n.\r\n")
 
 
-def _needs_utf8(mail: Mail) -> bool:
-    """RFC 6531: an address whose local part is not ASCII, or headers in raw UTF-8."""
-    if any(not _ascii_domain(address).isascii() for address in (mail.sender, *mail.recipients)):
-        return True
-    if mail.data.isascii():
-        return False
-    head, _, _ = mail.data.partition(b"\r\n\r\n")
-    return not head.isascii()
+def _addresses_need_utf8(mail: Mail) -> bool:
+    """RFC 6531: an address whose local part is not ASCII."""
+    return any(not _ascii_domain(address).isascii() for address in (mail.sender, *mail.recipients))
+
+
+def _has_utf8_headers(mail: Mail) -> bool:
+    return not mail.data.isascii() and not mail.data.partition(b"\r\n\r\n")[0].isascii()
 
 
 def _rcpt_to(address: str) -> str:
