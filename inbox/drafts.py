@@ -88,6 +88,7 @@ class DraftView:
     refused_at: datetime | None
     rev: int
     updated_at: datetime
+    touched: bool  # its author put something into it
     files: tuple[DraftFileView, ...]
     signature_html: str  # what will stand below the words
 
@@ -285,7 +286,7 @@ def page(session: Session, who: Viewer) -> tuple[DraftRow, ...]:
     wanted = (
         select(Draft, Mailbox.name, Mailbox.colour, files)
         .join(Mailbox, Mailbox.id == Draft.mailbox_id)
-        .where(Draft.author_id == who.id, Draft.state == "open", Draft.mailbox_id.in_(who.mailbox_ids))
+        .where(Draft.author_id == who.id, Draft.state == "open", Draft.touched, Draft.mailbox_id.in_(who.mailbox_ids))
         .order_by(Draft.updated_at.desc(), Draft.id.desc())
         .limit(500)
     )
@@ -358,6 +359,7 @@ def view(session: Session, draft: Draft) -> DraftView:
         refused_at=draft.refused_at,
         rev=draft.rev,
         updated_at=draft.updated_at,
+        touched=draft.touched,
         files=files,
         signature_html=mailbox.signature_html if own is None or own.signature_html is None else own.signature_html,
     )

@@ -438,5 +438,5 @@ _LOOKING = (
     .order_by(Presence.id)
 )
 _DRAFTS = select(Draft.conversation_id).where(
-    Draft.conversation_id.in_(_IDS), Draft.state == "open", Draft.author_id == bindparam("me")
+    Draft.conversation_id.in_(_IDS), Draft.state == "open", Draft.touched, Draft.author_id == bindparam("me")
 )

@@ -123,5 +123,9 @@ _QUARANTINED = (
     .join(Folder, Folder.id == RawMail.folder_id)
     .where(and_(RawMail.state == "quarantined", Folder.mailbox_id.in_(_SEEN)))
 )
-_DRAFTS = select(func.count()).select_from(Draft).where(Draft.author_id == bindparam("me"), Draft.state == "open")
+_DRAFTS = (
+    select(func.count())
+    .select_from(Draft)
+    .where(Draft.author_id == bindparam("me"), Draft.state == "open", Draft.touched)
+)
 _NUMBERS = select(_NEWEST.scalar_subquery(), _QUARANTINED.scalar_subquery(), _DRAFTS.scalar_subquery())

@@ -81,7 +81,7 @@ def _context(view: ConversationView, *, way: dict[str, Any], composing: DraftVie
         "below": _address(below, way),
         "back": back(way),
         "back_label": house.box_label(way["box"]) if way.get("box") in lists.BOXES else gettext("Back to the list"),
-        "other_drafts": [(one, drafts.where(one, way)) for one in view.drafts if composing is None or one.id != composing.id],
+        "other_drafts": [(one, drafts.where(one, way)) for one in view.drafts if one.touched and (composing is None or one.id != composing.id)],
         "said": {
             "arrived": gettext("A mail came in while you were here: %(who)s", who="{}"),
             "next message": gettext("Next message"),

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text
+from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from inbox.models.base import Base, Id
@@ -49,6 +50,11 @@ class Draft(Base):
     updated_at: Mapped[datetime]
     author: Mapped[User] = relationship()
     files: Mapped[list[DraftFile]] = relationship(order_by="DraftFile.id", cascade="all, delete-orphan")
+
+    @hybrid_property
+    def touched(self) -> bool:
+        """Whether its author put anything into it: a composer that was only opened is no draft to anybody."""
+        return (self.rev > 1) | (self.updated_at > self.created_at)
 
 
 class DraftFile(Base):

@@ -153,6 +153,7 @@ def test_a_row_tells_who_looks_who_writes_and_what_is_unread(session: Session, s
                 mailbox_id=support.id,
                 author_id=aoi.id,
                 kind="reply",
+                rev=2,
                 created_at=NOW,
                 updated_at=NOW,
             ),

@@ -308,3 +308,31 @@ def test_axe_finds_nothing(served: str, signed_page: Open, world: World, theme: 
         wrong += [f"{path}: {one}" for one in found]
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "nothing is wider than the screen"
     assert wrong == []
+
+
+def test_a_forgotten_attachment_is_asked_for_once(desk: Page, world: World) -> None:
+    writing(desk)
+    desk.keyboard.type("請求書を添付します。")
+    desk.keyboard.press("Control+Enter")
+    expect(desk.locator("[data-save-state]")).to_contain_text("speaks of an attachment")
+    assert conversation(world.free).status == "open"
+    desk.keyboard.press("Control+Enter")
+    until(lambda: conversation(world.free).status == "closed")
+
+
+def test_another_kind_of_answer_takes_the_place_only_when_the_words_are_safe(desk: Page, world: World) -> None:
+    writing(desk)
+    desk.keyboard.type("First words")
+    desk.get_by_label("More for this mail").first.click()
+    desk.locator(".msg-menu").get_by_role("button", name="Forward").click()
+    expect(desk.get_by_role("region", name="Forward")).to_be_visible()
+    with db.reading() as session:
+        drafts = {one.kind: one.html for one in session.scalars(select(Draft))}
+    assert "First words" in drafts["reply"]
+    expect(desk.get_by_role("link", name="Go on with your answer")).to_be_visible()
+
+
+def test_a_composer_that_was_only_opened_is_no_draft(desk: Page, served: str) -> None:
+    writing(desk)
+    desk.goto(f"{served}/drafts")
+    expect(desk.get_by_text("No drafts")).to_be_visible()

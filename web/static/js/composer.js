@@ -97,9 +97,14 @@
     }
 
     document.querySelector("[data-mailbox]")?.addEventListener("change", () => form.requestSubmit(document.querySelector("[data-move]")));
+    // before something else takes this place: false while the words are not safe on the server
+    root.saveNow = async () => {
+      for (let tries = 0; isDirty() && !stopped && tries < 3; tries += 1) await save();
+      return !isDirty();
+    };
     addEventListener("online", () => { if (isDirty()) save(); });
     document.addEventListener("visibilitychange", () => { if (document.visibilityState === "hidden" && isDirty()) save(); });
-    addEventListener("beforeunload", (event) => { if (isDirty() && !stopped) { save(); event.preventDefault(); } });
+    addEventListener("beforeunload", (event) => { if (isDirty() && !stopped && root.isConnected) { save(); event.preventDefault(); } });
     form.addEventListener("input", (event) => { if (!event.target.closest(".editor") && event.target.type !== "file") changed(); });
     form.addEventListener("change", (event) => { if (event.target.matches("select, [type=checkbox]")) changed(); });
 
@@ -109,6 +114,12 @@
       if (event.submitter?.hasAttribute("data-by-enter")) { // Enter in a line of text, perhaps of an input method: it is saved anyway
         event.preventDefault();
         event.stopPropagation();
+        return;
+      }
+      if (event.submitter?.name === "next_status" && forgotFile()) {
+        event.preventDefault();
+        event.stopPropagation();
+        say("failed", words["no file"]);
         return;
       }
       const busy = saving || uploads.size;
@@ -134,6 +145,14 @@
       }
     });
 
+    // "see the attachment", and there is none: asked once
+    let reminded = false;
+    function forgotFile() {
+      if (reminded || list.children.length || !/添付|同封|attach(ed|ment)|enclosed/i.test(editor.text())) return false;
+      reminded = true;
+      return true;
+    }
+
     // -- who writes: claimed at the first key, kept up while somebody types
 
     let beating = null;
@@ -143,7 +162,7 @@
       if (!root.dataset.claim || beating) return;
       claim();
       beating = setInterval(() => {
-        if (Date.now() - lastKey < AT_WORK) claim();
+        if (root.isConnected && Date.now() - lastKey < AT_WORK) claim();
         else { clearInterval(beating); beating = null; }
       }, HEARTBEAT);
     }
@@ -283,7 +302,7 @@
     const bar = root.querySelector("[data-toolbar]");
     const html = form.elements.html;
     if (!window.Squire || !window.DOMPurify || !area) {
-      return { sync() {}, focus() { textarea.focus(); }, insertImage() {}, dropImage() {} };
+      return { sync() {}, text: () => textarea.value, focus() { textarea.focus(); }, insertImage() {}, dropImage() {} };
     }
     textarea.hidden = true;
     textarea.disabled = true;
@@ -405,6 +424,7 @@
     });
 
     return {
+      text: () => area.textContent,
       sync() { html.value = empty() ? "" : squire.getHTML(); },
       focus(atStart = false) { squire.focus(); if (atStart) squire.moveCursorToStart(); area.scrollIntoView({ block: "nearest" }); },
       insertImage(url, alt) { squire.focus(); squire.insertImage(url, { alt }); changed(); },

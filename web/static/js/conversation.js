@@ -91,6 +91,9 @@
     const form = event.target;
     if (!form.matches("[data-compose]")) return;
     event.preventDefault();
+    form.closest("details.menu")?.removeAttribute("open");
+    const before = place.querySelector("[data-composer]");
+    if (before && await before.saveNow?.() === false) { before.scrollIntoView({ block: "nearest" }); return; } // its words come first
     const response = await ask(form.action, { method: "POST", body: new FormData(form, event.submitter) }).catch(() => null);
     if (!response?.ok) { tell(response ? await sentence(response) : words.failed, "problem"); return; }
     const parsed = new DOMParser().parseFromString(await response.text(), "text/html");
@@ -100,6 +103,7 @@
     compose(place.querySelector("[data-composer]"));
     page.querySelector(`[data-own-draft="${root.dataset.draft}"]`)?.remove();
     place.scrollIntoView({ block: "nearest" });
+    if (before) asked ??= setTimeout(refresh, 40); // that one is a draft to go on with now
   });
   async function sentence(response) {
     return new DOMParser().parseFromString(await response.text(), "text/html").body.textContent.trim() || words.failed;
