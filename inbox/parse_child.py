@@ -22,22 +22,25 @@ from collections import deque
 from collections.abc import Collection, Iterable
 from concurrent.futures import Future
 from dataclasses import dataclass
-from functools import cache
+from pathlib import Path
 from typing import Any, BinaryIO
 
 from inbox import reading
 from inbox.blobs import blobs
-from inbox.config import settings
+from inbox.config import Settings, settings
 from inbox.mail.parse import TooComplex
 from inbox.mail.understand import understand
 from inbox.reading import Reading
 
 WALL_SECONDS = 20.0  # one mail, as the parent sees it
 START_SECONDS = 30.0  # until a fresh child answers for the first time
+START_TRIES = 3
 CPU_SECONDS = 25  # one mail, as the kernel sees it: ends a child whose parent is gone
 MEMORY_BYTES = 1_000_000_000
 CHILDREN = 2
 AHEAD = 4  # mails given to a child before its first answer is read
+
+SOURCE = Path(__file__).resolve().parent.parent
 
 _LENGTH = struct.Struct("!I")
 
@@ -48,6 +51,10 @@ class Unreadable:
 
     cause: str
     detail: str = ""
+
+
+class _NotStarted(OSError):
+    """No child can be had just now; the mails are tried again later."""
 
 
 @dataclass
@@ -62,6 +69,7 @@ class Readers:
     """A few children and the threads that feed them. Safe to use from many threads."""
 
     def __init__(self, children: int = CHILDREN) -> None:
+        self.closed = False
         self._tasks: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()
         self._threads = [threading.Thread(target=self._serve, daemon=True, name=f"reader-{n}") for n in range(children)]
         for thread in self._threads:
@@ -78,7 +86,8 @@ class Readers:
         return [one.result() for one in waiting]
 
     def close(self) -> None:
-        """Ends the children; what is not read by then stays unread."""
+        """Ends the children, after what they were given."""
+        self.closed = True
         for _ in self._threads:
             self._tasks.put(None)
         for thread in self._threads:
@@ -123,12 +132,17 @@ class _Child:
         self._given.append(task)
         try:
             self._send(task)
-        except OSError:  # it died between two mails
+        except OSError:  # it died between two mails, or cannot be started: `take` tells
             self._replace()
 
     def take(self) -> None:
         """Waits for the answer to the oldest mail and hands it over; a mail at which a child died gets a second chance."""
-        answer = self._answer()
+        try:
+            answer = self._answer()
+        except _NotStarted as error:  # no memory, no process: not the mails' fault
+            while self._given:
+                self._given.popleft().answer.set_exception(error)
+            return
         task = self._given[0]
         died = isinstance(answer, Unreadable) and answer.cause in ("timeout", "memory", "crashed")
         task.deaths += died and answer.cause == "crashed"
@@ -155,7 +169,11 @@ class _Child:
 
     def _answer(self) -> Reading | Unreadable:
         try:
+            if self._process is None:
+                self._give_all()
             payload = _receive(self._running().stdout, seconds=WALL_SECONDS)
+        except _NotStarted:
+            raise
         except TimeoutError:
             return Unreadable("timeout", f"not understood within {WALL_SECONDS:.0f} s")
         except (EOFError, OSError):
@@ -169,35 +187,42 @@ class _Child:
         if process is not None:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 code = process.wait(1)
-        if code in (-signal.SIGXCPU, -signal.SIGKILL):
-            return Unreadable("timeout", f"the reading process was ended ({code})")
+        if code == -signal.SIGXCPU:
+            return Unreadable("timeout", f"more than {CPU_SECONDS} s of computing")
         return Unreadable("crashed", f"the reading process ended ({code})")
 
     def _replace(self) -> None:
         """A fresh child, which gets all mails that wait."""
-        process, self._process = self._process, None
-        if process is not None:
-            process.kill()
-            process.wait()
-            process.stdout.close()  # type: ignore[union-attr]
-            with contextlib.suppress(OSError):
-                process.stdin.close()  # type: ignore[union-attr]
+        self._kill()
+        try:
+            self._give_all()
+        except OSError:  # `take` tries once more, and tells
+            self._kill()
+
+    def _give_all(self) -> None:
         for task in self._given:
-            with contextlib.suppress(OSError):
-                self._send(task)
+            self._send(task)
+
+    def _kill(self) -> None:
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.kill()
+        process.wait()
+        process.stdout.close()  # type: ignore[union-attr]
+        with contextlib.suppress(OSError):
+            process.stdin.close()  # type: ignore[union-attr]
 
     def _running(self) -> subprocess.Popen[bytes]:
-        if self._process is None:
-            environment = os.environ | {"OMP_NUM_THREADS": "1"}
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "inbox.parse_child"],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                env=environment,
-                start_new_session=True,  # Ctrl-C reaches the parent alone, which ends us in its own time
-            )
-            if _receive(self._process.stdout, seconds=START_SECONDS) != b"ready":
-                raise RuntimeError("the reading process did not start")
+        tries = 0
+        while self._process is None:
+            tries += 1
+            try:
+                self._process = _started()
+            except (OSError, EOFError) as error:
+                self._kill()
+                if tries == START_TRIES:
+                    raise _NotStarted("the reading process does not start") from error
         return self._process
 
     def _send(self, task: _Task) -> None:
@@ -208,10 +233,39 @@ class _Child:
         stream.flush()
 
 
-@cache
+_readers: Readers | None = None
+_readers_for: Settings | None = None
+_readers_lock = threading.Lock()
+
+
 def readers() -> Readers:
-    """This process's children, started at first use."""
-    return Readers(min(CHILDREN, os.cpu_count() or 1))
+    """This process's children, started at first use; fresh ones after `close` and for other settings."""
+    global _readers, _readers_for
+    with _readers_lock:
+        if _readers is None or _readers.closed or _readers_for is not settings():
+            if _readers is not None:
+                _readers.close()
+            _readers, _readers_for = Readers(min(CHILDREN, os.cpu_count() or 1)), settings()
+        return _readers
+
+
+def _started() -> subprocess.Popen[bytes]:
+    """A child that has said that it is ready. Raises OSError or EOFError."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "inbox.parse_child"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        cwd=SOURCE,
+        env=os.environ | {"DATA_DIR": str(settings().data)},
+        start_new_session=True,  # Ctrl-C reaches the parent alone, which ends it in its own time
+    )
+    try:
+        _receive(process.stdout, seconds=START_SECONDS)
+    except (OSError, EOFError):
+        process.kill()
+        process.wait()
+        raise
+    return process
 
 
 def _receive(stream: Any, *, seconds: float) -> bytes:
