@@ -50,7 +50,12 @@ def read(
     folders: Sequence[FolderToRead] | None = None,
     stop: Callable[[], bool] = lambda: False,
 ) -> int:
-    """Reads what is new in the account's folders; how many mails. Raises WireProblem, DBAPIError, OSError, Interrupted."""
+    """Reads what is new in the account's folders; how many mails. What an earlier reading left behind is filed first.
+
+    Raises WireProblem, SQLAlchemyError, OSError, Interrupted.
+    """
+    while intake.file_pending(now=datetime.now(UTC), mailbox_id=account.mailbox_id) and not stop():
+        pass
     return sum(read_folder(account, folder, connection, stop=stop) for folder in folders or account.folders)
 
 

@@ -60,9 +60,14 @@ def understood(kept: Sequence[Kept], *, own_addresses: frozenset[str]) -> list[U
 
 
 def pending(
-    session: Session, *, now: datetime, limit: int = 200, raw_ids: Sequence[int] | None = None
+    session: Session,
+    *,
+    now: datetime,
+    limit: int = 200,
+    mailbox_id: int | None = None,
+    raw_ids: Sequence[int] | None = None,
 ) -> dict[int, list[Kept]]:
-    """Ledger rows with bytes that wait to be filed, by mailbox: those named, or those that were overlooked."""
+    """Ledger rows with bytes that wait to be filed, by mailbox: those of one mailbox, those named, or the overlooked."""
     wanted = (
         select(Folder.mailbox_id, RawMail.id, RawMail.sha256)
         .join(Folder, Folder.id == RawMail.folder_id)
@@ -70,22 +75,32 @@ def pending(
         .order_by(RawMail.id)
         .limit(limit)
     )
-    wanted = wanted.where(RawMail.id.in_(raw_ids) if raw_ids is not None else RawMail.fetched_at < now - OVERLOOKED)
+    if raw_ids is not None:
+        wanted = wanted.where(RawMail.id.in_(raw_ids))
+    elif mailbox_id is not None:
+        wanted = wanted.where(Folder.mailbox_id == mailbox_id)
+    else:
+        wanted = wanted.where(RawMail.fetched_at < now - OVERLOOKED)
     found: dict[int, list[Kept]] = {}
-    for mailbox_id, raw_id, sha256 in session.execute(wanted):
-        found.setdefault(mailbox_id, []).append(Kept(raw_id, sha256))
+    for one_id, raw_id, sha256 in session.execute(wanted):
+        found.setdefault(one_id, []).append(Kept(raw_id, sha256))
     return found
 
 
-def file_pending(*, now: datetime, limit: int = 200, raw_ids: Sequence[int] | None = None) -> int:
-    """Files what stands in the ledger and waits: after a crash, or sent back from the quarantine. How many."""
+def file_pending(
+    *, now: datetime, limit: int = 200, mailbox_id: int | None = None, raw_ids: Sequence[int] | None = None
+) -> int:
+    """Files what stands in the ledger and waits: after a crash, or sent back from the quarantine. How many.
+
+    Without `mailbox_id` or `raw_ids` only what waits for so long that nobody can be at it.
+    """
     with db.reading() as session:
-        found = pending(session, now=now, limit=limit, raw_ids=raw_ids)
-        own = {mailbox_id: knowing.addresses(session, mailbox_id)[0] for mailbox_id in found}
-    for mailbox_id, kept in found.items():
+        found = pending(session, now=now, limit=limit, mailbox_id=mailbox_id, raw_ids=raw_ids)
+        own = {one_id: knowing.addresses(session, one_id)[0] for one_id in found}
+    for one_id, kept in found.items():
         for start in range(0, len(kept), AT_ONCE):
-            some = understood(kept[start : start + AT_ONCE], own_addresses=own[mailbox_id])
-            file_batch(mailbox_id, some, now=now)
+            some = understood(kept[start : start + AT_ONCE], own_addresses=own[one_id])
+            file_batch(one_id, some, now=now)
     return sum(len(kept) for kept in found.values())
 
 
