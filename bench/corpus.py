@@ -5,8 +5,8 @@ from __future__ import annotations
 import base64
 import random
 from collections.abc import Iterator
-from email.utils import format_datetime
 from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 JAPANESE = (
@@ -19,8 +19,15 @@ JAPANESE = (
     "見積書を今週中にいただけると助かります。",
     "ご対応のほどよろしくお願いいたします。",
 )
-SUBJECTS = ("配送について", "請求書の再発行のお願い", "ログインできません", "見積依頼", "領収書について", "納期のご確認")
-SYLLABLES = "ka re mi to lan sor ven tri pol dex mar qui ban ter no si cu per lo ras ing ment ad ob ze fi gra".split()
+SUBJECTS = (
+    "配送について",
+    "請求書の再発行のお願い",
+    "ログインできません",
+    "見積依頼",
+    "領収書について",
+    "納期のご確認",
+)
+SYLLABLES = ["ka", "re", "mi", "to", "lan", "sor", "ven", "tri", "pol", "dex", "mar", "qui", "ban", "ter", "no", "si", "cu", "per", "lo", "ras", "ing", "ment", "ad", "ob", "ze", "fi", "gra"]
 CHARSETS = ("utf-8", "utf-8", "utf-8", "utf-8", "iso-2022-jp", "iso-2022-jp", "shift_jis", "euc-jp")
 
 
@@ -40,11 +47,19 @@ def _mail(
     japanese = chance.random() < 0.6
     mail_id = f"<{number}.{chance.getrandbits(48):x}@customer.example>"
     parent = chance.choice(earlier[-400:]) if earlier and chance.random() < 0.43 else None
-    subject = f"Re: {parent[2]}" if parent else f"{chance.choice(SUBJECTS)} {number}" if japanese else f"Order {number} " + " ".join(chance.choices(words, k=4))
+    subject = (
+        f"Re: {parent[2]}"
+        if parent
+        else f"{chance.choice(SUBJECTS)} {number}"
+        if japanese
+        else f"Order {number} " + " ".join(chance.choices(words, k=4))
+    )
     references = f"{parent[1]} {parent[0]}".strip() if parent else ""
     earlier.append((mail_id, references, subject.removeprefix("Re: ")))
     charset = chance.choice(CHARSETS) if japanese else "utf-8"
-    size = int(min(max(chance.lognormvariate(8.8, 0.7), 800), 120_000))  # bytes of words: most mails are short, some are very long
+    size = int(
+        min(max(chance.lognormvariate(8.8, 0.7), 800), 120_000)
+    )  # bytes of words: most mails are short, some are very long
     body = _japanese(chance, size) if japanese else _english(chance, size, words)
     sender = chance.randrange(600)
     head = [
@@ -55,7 +70,10 @@ def _mail(
         f"Date: {format_datetime(START + timedelta(seconds=37 * number))}",
         f"Message-ID: {mail_id}",
         *([f"In-Reply-To: {parent[0]}", "References: " + "\r\n ".join(references.split()[-20:])] if parent else []),
-        *(f"Received: from relay{hop}.example by mx.example with ESMTPS id {chance.getrandbits(60):x}" for hop in range(4)),
+        *(
+            f"Received: from relay{hop}.example by mx.example with ESMTPS id {chance.getrandbits(60):x}"
+            for hop in range(4)
+        ),
         "DKIM-Signature: v=1; a=rsa-sha256; d=customer.example; b=" + base64.b64encode(chance.randbytes(180)).decode(),
         "MIME-Version: 1.0",
     ]
@@ -69,9 +87,20 @@ def _bodies(chance: random.Random, body: str, charset: str, number: int) -> byte
     if chance.random() > 0.37:
         return _text(body, charset, "plain")
     edge = f"alt{number}"
-    html = "<html><body>" + "".join(f'<p style="margin:0 0 8px">{line}</p>' for line in body.split("\n")) + "</body></html>"
-    parts = b"".join(b"--%b\r\n%b\r\n" % (edge.encode(), part) for part in (_text(body, charset, "plain"), _text(html, charset, "html")))
-    return b'Content-Type: multipart/alternative; boundary="%b"\r\n\r\n%b--%b--\r\n' % (edge.encode(), parts, edge.encode())
+    html = (
+        "<html><body>"
+        + "".join(f'<p style="margin:0 0 8px">{line}</p>' for line in body.split("\n"))
+        + "</body></html>"
+    )
+    parts = b"".join(
+        b"--%b\r\n%b\r\n" % (edge.encode(), part)
+        for part in (_text(body, charset, "plain"), _text(html, charset, "html"))
+    )
+    return b'Content-Type: multipart/alternative; boundary="%b"\r\n\r\n%b--%b--\r\n' % (
+        edge.encode(),
+        parts,
+        edge.encode(),
+    )
 
 
 def _text(body: str, charset: str, subtype: str) -> bytes:

@@ -90,8 +90,14 @@ class _Sqlite:
         mid, relatives, sender, subject, text, html, files = mail
         c = self.c
         marks = ",".join("?" * len(relatives))
-        found = c.execute(f"select conv from msg where mid in ({marks}) limit 1", relatives).fetchone() if relatives else None
-        conv = found[0] if found else c.execute("insert into conv(subject, updated) values(?, ?)", (subject, n)).lastrowid
+        found = (
+            c.execute(f"select conv from msg where mid in ({marks}) limit 1", relatives).fetchone()
+            if relatives
+            else None
+        )
+        conv = (
+            found[0] if found else c.execute("insert into conv(subject, updated) values(?, ?)", (subject, n)).lastrowid
+        )
         row = c.execute(
             "insert into msg(conv, uid, mid, sender, subject, body, html) values(?, ?, ?, ?, ?, ?, ?)",
             (conv, uid, mid, sender, subject, text, html),
@@ -114,7 +120,11 @@ class _Postgres:
     def insert(self, uid: int, mail: tuple, n: int) -> None:  # type: ignore[type-arg]
         mid, relatives, sender, subject, text, html, files = mail
         c = self.c
-        found = c.execute("select conv from msg where mid = any(%s) limit 1", (relatives,)).fetchone() if relatives else None
+        found = (
+            c.execute("select conv from msg where mid = any(%s) limit 1", (relatives,)).fetchone()
+            if relatives
+            else None
+        )
         if found is None:
             found = c.execute("insert into conv(subject, updated) values(%s, %s) returning id", (subject, n)).fetchone()
         assert found is not None

@@ -68,6 +68,21 @@ def send(port: int, corpus: str) -> dict[str, float]:
     return {"rate": len(raws) / seconds, "sent": sent or 0}
 
 
+def connect(port: int, user: str, password: str) -> str:
+    """Connects the mailbox for the processes to come; the cookie of a signed-in admin."""
+    from bench.seed import cookie
+    from inbox.models import User
+
+    db.migrate()
+    now = datetime.now(UTC)
+    with db.transaction() as session:
+        session.add(
+            User(email="admin@shop.example", name="Admin", role="admin", created_at=now, password_hash="nobody")
+        )
+        mailboxes.add(session, None, _form(user, password, imap_port=port), now=now)
+    return cookie()
+
+
 def _warm(account: mailboxes.Account) -> None:
     """The poller's children run since it started; their start is not part of reading mail."""
     from inbox.parse_child import readers
@@ -93,9 +108,8 @@ def _form(user: str, password: str, *, imap_port: int = 143, smtp_port: int = 25
     )
 
 
+JOBS = {"ingest": ingest, "send": send, "connect": connect}
+
 if __name__ == "__main__":
-    job, *arguments = sys.argv[1:]
-    if job == "ingest":
-        print(json.dumps(ingest(int(arguments[0]), arguments[1], arguments[2])))
-    else:
-        print(json.dumps(send(int(arguments[0]), arguments[1])))
+    job, port, *arguments = sys.argv[1:]
+    print(json.dumps(JOBS[job](int(port), *arguments)))  # type: ignore[operator]

@@ -79,7 +79,19 @@ def _get(port: int, path: str, cookie: str) -> bytes:
 @contextmanager
 def _serving(environment: dict[str, str], app: str) -> Iterator[int]:
     port = free_port()
-    command = [sys.executable, "-m", "gunicorn", "-k", "gthread", "-w", "1", "--threads", "8", "--graceful-timeout", "1"]
+    command = [
+        sys.executable,
+        "-m",
+        "gunicorn",
+        "-k",
+        "gthread",
+        "-w",
+        "1",
+        "--threads",
+        "8",
+        "--graceful-timeout",
+        "1",
+    ]
     process = subprocess.Popen(
         [*command, "--no-control-socket", "-b", f"127.0.0.1:{port}", app],
         env=environment,

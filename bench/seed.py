@@ -14,13 +14,25 @@ from sqlalchemy.orm import Session
 from inbox import conversations, db, people
 from inbox.blobs import blobs
 from inbox.mail.search_words import index_words
-from inbox.models import Base, Conversation, Mailbox, MailboxAccess, MailboxAddress, Message, Person, PersonAddress, User
+from inbox.models import (
+    Base,
+    Conversation,
+    Mailbox,
+    MailboxAccess,
+    MailboxAddress,
+    Message,
+    Person,
+    PersonAddress,
+    User,
+)
 
 NOW = datetime(2026, 11, 20, 3, 0, tzinfo=UTC)
 AT_ONCE = 20_000
 PEOPLE = 20_000
 STATUSES = ("closed",) * 12 + ("open", "open", "waiting", "snoozed")
-THINGS = "請求書 見積書 領収書 納品 返品 交換 配送 会員登録 パスワード 解約 契約更新 操作方法 不具合 在庫 色違い".split()
+THINGS = (
+    ["請求書", "見積書", "領収書", "納品", "返品", "交換", "配送", "会員登録", "パスワード", "解約", "契約更新", "操作方法", "不具合", "在庫", "色違い"]
+)
 ASKS = ("について教えてください", "が届きません", "を再発行してください", "の件でご相談です", "を変更したいです")
 RAW = (
     "From: =?utf-8?B?5bGx55Sw?= <taro@example.jp>\r\nTo: support@shop.example\r\nSubject: bench\r\n"
@@ -58,7 +70,9 @@ def seed(count: int) -> None:
         conversations.recount(session)
         if not db.is_sqlite(session):
             for table in ("conversation", "message", "person"):
-                session.execute(text(f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), {max(count, PEOPLE) + 1})"))
+                session.execute(
+                    text(f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), {max(count, PEOPLE) + 1})")
+                )
     db.checkpoint()
     with db.engine().connect().execution_options(isolation_level="AUTOCOMMIT", read_only=True) as connection:
         connection.exec_driver_sql("ANALYZE")
@@ -80,7 +94,9 @@ def _write(session: Session, model: type[Base], rows: list[dict[str, Any]]) -> N
     names = ", ".join(f'"{c.name}"' for c in columns)
     cursor = session.connection().connection.cursor()
     if sqlite:
-        cursor.executemany(f"INSERT INTO {model.__tablename__} ({names}) VALUES ({', '.join('?' * len(columns))})", tuples)
+        cursor.executemany(
+            f"INSERT INTO {model.__tablename__} ({names}) VALUES ({', '.join('?' * len(columns))})", tuples
+        )
         return
     with cursor.copy(f"COPY {model.__tablename__} ({names}) FROM STDIN") as copy:
         for one in tuples:
@@ -113,7 +129,9 @@ def _row(
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     at = NOW - timedelta(seconds=31 * (n + 1))
     subject = f"{chance.choice(THINGS)}{chance.choice(ASKS)}"
-    words = f"お世話になっております。注文番号{n}の{chance.choice(THINGS)}{chance.choice(ASKS)}。よろしくお願いいたします。"
+    words = (
+        f"お世話になっております。注文番号{n}の{chance.choice(THINGS)}{chance.choice(ASKS)}。よろしくお願いいたします。"
+    )
     status = chance.choice(STATUSES)
     person = n % many + 1
     conversation = {
@@ -180,7 +198,11 @@ def _mailbox() -> Mailbox:
 
 def _user(number: int) -> User:
     return User(
-        email=f"agent{number}@shop.example", name=f"担当 {number}", role="agent", created_at=NOW, password_hash="nobody signs in"
+        email=f"agent{number}@shop.example",
+        name=f"担当 {number}",
+        role="agent",
+        created_at=NOW,
+        password_hash="nobody signs in",
     )
 
 

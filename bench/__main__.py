@@ -1,0 +1,188 @@
+"""`make bench`: everything measured on throwaway servers in one run; a table on the screen and under docs/.
+
+`python -m bench ingest send pages screen` runs only the named parts; `--conversations N` is the large size (1,000,000).
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import statistics
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from bench import corpus, floors, pages, report, screen
+from bench.report import Line
+from bench.servers import child, data_folder, smtp_sink
+from tests.servers import NotHere
+from tests.servers.dovecot import Account, Dovecot
+from tests.servers.postgres import Postgres
+from tests.servers.valkey import Valkey
+
+MAILS = 2000
+ROUNDS = 3  # floor and ours in turn; the median of the rounds' ratios counts
+SMALL = 30_000  # bytes: replies are short
+INGEST, SEND = 0.60, 0.70  # at least this part of the floor
+PAGE, GROWN = 5.0, 1.3  # at most so many times the bare page, and its own time when small
+SCREEN = 1000.0  # milliseconds at most
+
+
+def main() -> int:
+    parts = {"ingest": ingest, "send": send, "pages": page_times, "screen": to_the_screen}
+    parser = argparse.ArgumentParser(prog="bench", description=__doc__)
+    parser.add_argument("parts", nargs="*", metavar="|".join(parts), help="which parts (all)")
+    parser.add_argument("--conversations", type=int, default=1_000_000)
+    parser.add_argument("--mails", type=int, default=MAILS)
+    asked = parser.parse_args()
+    lines: list[Line] = []
+    with _servers() as servers:
+        for name in asked.parts or parts:
+            print(f"measuring {name} …", file=sys.stderr, flush=True)
+            found = list(parts[name](servers, asked))
+            print(report.table(found, head=name), flush=True)
+            lines += found
+    head = f"Madoguchi beside bare floors, {platform.python_implementation()} {platform.python_version()}, {os.cpu_count()} cores"
+    if not asked.parts:
+        report.write(lines, head=head)
+    print(report.table(lines, head=head))
+    return 0
+
+
+class Servers:
+    """What is there on this machine; PostgreSQL and Dovecot only where Debian's packages are."""
+
+    def __init__(self, dovecot: Dovecot, postgres: Postgres, valkey: Valkey) -> None:
+        self.dovecot, self.postgres, self.valkey = dovecot, postgres, valkey
+
+    def databases(self) -> dict[str, Callable[[], str]]:
+        """A fresh, empty one at each call: "" is SQLite in the data folder."""
+        return {"SQLite": lambda: "", "PostgreSQL": lambda: self.postgres.url(self.postgres.create())}
+
+
+@contextmanager
+def _servers() -> Iterator[Servers]:
+    try:
+        dovecot, postgres = Dovecot(), Postgres()
+    except NotHere as missing:
+        raise SystemExit(f"The bench needs {missing}.") from None
+    dovecot.start()
+    valkey = Valkey()
+    try:
+        yield Servers(dovecot, postgres, valkey)
+    finally:
+        valkey.close()
+        postgres.close()
+        dovecot.close()
+
+
+def ingest(servers: Servers, asked: argparse.Namespace) -> Iterator[Line]:
+    account = _filled(servers.dovecot, asked.mails)
+    for name, fresh in servers.databases().items():
+        pairs = [_ingest_once(servers, account, fresh) for _ in range(ROUNDS)]
+        yield _rate(f"ingest, {name}", pairs, wanted=INGEST)
+
+
+def _ingest_once(servers: Servers, account: Account, fresh: Callable[[], str]) -> tuple[float, float]:
+    where = (servers.dovecot.imap, account.user, account.password)
+    with tempfile.TemporaryDirectory() as folder:
+        floor = floors.ingest(*where, database=fresh() or "sqlite", folder=Path(folder))
+    with data_folder(fresh(), REDIS_URL=servers.valkey.url) as environment:
+        ours = child(environment, "-m", "bench.ours", "ingest", *map(str, where))
+    return floor, ours["rate"]
+
+
+def _filled(dovecot: Dovecot, count: int) -> Account:
+    account = dovecot.account()
+    box = dovecot.maildir(account.user)
+    for part in ("cur", "new", "tmp"):
+        (box / part).mkdir(parents=True, exist_ok=True)
+    for number, raw in enumerate(corpus.mails(count)):
+        (box / "new" / f"{1_767_225_600 + 37 * number}.M{number:06d}P1.bench").write_bytes(raw.replace(b"\r\n", b"\n"))
+    dovecot.own(box)
+    return account
+
+
+def send(servers: Servers, asked: argparse.Namespace) -> Iterator[Line]:
+    small = [raw for raw in corpus.mails(4 * asked.mails) if len(raw) < SMALL][: asked.mails]
+    with smtp_sink() as (port, what), tempfile.TemporaryDirectory() as folder:
+        for number, raw in enumerate(small):
+            Path(folder, f"{number:06d}.eml").write_bytes(raw)
+        for name, fresh in servers.databases().items():
+            pairs = []
+            for _ in range(ROUNDS):
+                floor = floors.send(port, small)
+                with data_folder(fresh(), REDIS_URL=servers.valkey.url) as environment:
+                    ours = child(environment, "-m", "bench.ours", "send", str(port), folder)
+                if ours["sent"] != len(small):
+                    raise RuntimeError(f"only {ours['sent']} of {len(small)} mails were sent")
+                pairs.append((floor, ours["rate"]))
+            yield _rate(f"send, {name}, {what}", pairs, wanted=SEND)
+
+
+def page_times(servers: Servers, asked: argparse.Namespace) -> Iterator[Line]:
+    sizes = (MAILS, asked.conversations)
+    times = {}
+    for size in sizes:
+        with data_folder(REDIS_URL=servers.valkey.url) as environment:
+            times[size] = pages.measure(environment, size)
+    small, large = (times[size] for size in sizes)
+    for name in pages.PATHS:
+        ours, bare = small[name], small["bare"]
+        ratio = ours.p50 / bare.p50
+        promised = name != "search"
+        yield Line(
+            f"{name} page at {sizes[0]:,}",
+            f"p50 {bare.p50:.1f} p95 {bare.p95:.1f} ms",
+            f"p50 {ours.p50:.1f} p95 {ours.p95:.1f} ms",
+            f"{ratio:.1f}×",
+            f"≤ {PAGE:g}×" if promised else "",
+            ratio <= PAGE if promised else None,
+            ratio / PAGE if promised else None,
+        )
+        grown = large[name].p50 / ours.p50
+        yield Line(
+            f"{name} page at {sizes[1]:,}",
+            f"p50 {ours.p50:.1f} ms at {sizes[0]:,}",
+            f"p50 {large[name].p50:.1f} p95 {large[name].p95:.1f} ms",
+            f"{grown:.2f}×",
+            f"≤ {GROWN:g}×" if promised else "",
+            grown <= GROWN if promised else None,
+            grown / GROWN if promised else None,
+        )
+
+
+def to_the_screen(servers: Servers, asked: argparse.Namespace) -> Iterator[Line]:
+    seen = screen.measure(servers.dovecot)
+    yield Line(
+        "delivery to the browser",
+        "Dovecot tells after 500 ms",
+        f"p50 {seen.p50:.0f} p95 {seen.p95:.0f} ms",
+        f"{seen.p50:.0f} ms",
+        f"≤ {SCREEN:g} ms",
+        seen.p50 <= SCREEN,
+        seen.p50 / SCREEN,
+    )
+    for name, megabytes in seen.memory.items():
+        yield Line(f"memory, {name}", "", f"{megabytes:.0f} MB", "")
+
+
+def _rate(what: str, pairs: list[tuple[float, float]], *, wanted: float) -> Line:
+    ratio = statistics.median(ours / floor for floor, ours in pairs)
+    floor, ours = (statistics.median(column) for column in zip(*pairs, strict=True))
+    return Line(
+        what,
+        f"{floor:.0f} mails/s",
+        f"{ours:.0f} mails/s",
+        f"{ratio:.0%}",
+        f"≥ {wanted:.0%}",
+        ratio >= wanted,
+        ratio / wanted,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
