@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from inbox import conversations
 from inbox.conversations import upsert
-from inbox.errors import Conflict
+from inbox.errors import N_, Conflict
 from inbox.models import Claim, Presence, User
 from inbox.people import Viewer, conversation
 from inbox.wire import ring
@@ -93,7 +93,7 @@ def must_not_be_claimed(session: Session, who: Viewer, conversation_id: int, *, 
     """Raises Conflict while somebody else is writing; for actions that would pull the ground from under that person."""
     held = _living(session, conversation_id, now=now)
     if held is not None and held.user_id != who.id:
-        raise Conflict("%(name)s is writing an answer just now.", name=held_by(session, held).holder)
+        raise Conflict(N_("%(name)s is writing an answer just now."), name=held_by(session, held).holder)
 
 
 def forget_lapsed(session: Session, *, now: datetime) -> int:

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from flask import Blueprint, g, redirect, render_template, request, url_for
-from flask_babel import gettext
+from flask_babel import gettext, lazy_gettext
 from werkzeug.wrappers import Response
 
 from inbox import demo, mailboxes
@@ -24,8 +24,8 @@ CUSTOMERS = (  # to choose from; any other address does as well
     ("高橋 美咲", "misaki.takahashi@example.jp"),
     ("Daniel Weber", "daniel.weber@example.com"),
     ("佐々木 健", "ken..sasaki@docomo.example"),
-    ("Nobody", "nobody@example.com"),
-    ("Later", "later@example.com"),
+    (lazy_gettext("No Such Person"), "nobody@example.com"),
+    (lazy_gettext("Busy Server"), "later@example.com"),
 )
 MOST_FILES = 5
 

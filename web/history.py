@@ -29,7 +29,9 @@ def event(one: EventView, names: Mapping[int, str]) -> str:
         case "untagged":
             return gettext("%(who)s removed the tag “%(tag)s”", who=who, tag=about.get("tag", ""))
         case "joined":
-            return gettext("%(who)s joined another conversation into this one", who=who or gettext("Madoguchi"))
+            if not who:
+                return gettext("Another conversation was joined into this one")
+            return gettext("%(who)s joined another conversation into this one", who=who)
         case "unjoined":
             return gettext("%(who)s parted the conversations again", who=who)
         case "taken_over":
@@ -58,7 +60,7 @@ def event(one: EventView, names: Mapping[int, str]) -> str:
 
 def _assigned(who: str, before: str, after: str, one: EventView) -> str:
     if one.about.get("after") is None:
-        return gettext("%(who)s gave it back to the team", who=who or gettext("Madoguchi"))
+        return gettext("%(who)s gave it back to the team", who=who) if who else gettext("Given back to the team")
     if one.about.get("after") == one.actor_id:
         return gettext("%(who)s took it", who=who)
     if not who:
@@ -180,7 +182,7 @@ def bounce(told: Mapping[str, Any]) -> str:
     made = REASONS.get(str(told.get("reason") or ""))
     why = made() if made else gettext("The receiver’s server did not say why.")
     lasting = {True: gettext("This is permanent."), False: gettext("It may work later.")}.get(told.get("permanent"), "")  # type: ignore[call-overload]
-    return " ".join(part for part in (why, lasting) if part)
+    return gettext("%(first)s %(second)s", first=why, second=lasting) if lasting else why
 
 
 # -- what to be careful about

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from flask import Blueprint, g, redirect, render_template, request, url_for
-from flask_babel import gettext
+from flask_babel import gettext, ngettext
 from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response
 
@@ -244,8 +244,12 @@ def _lines(step: TestStep, form: MailboxForm) -> list[Line]:
     }[step.name]
     if step.name == "folders" and step.ok:
         mails = sum(step.facts["mails"].values())  # type: ignore[attr-defined]
-        words = gettext(
-            "Read %(folders)s: %(count)s mails", folders=gettext(", ").join(form.folders), count=f"{mails:,}"
+        words = ngettext(
+            "Read %(folders)s: %(count)s mail",
+            "Read %(folders)s: %(count)s mails",
+            mails,
+            folders=gettext(", ").join(form.folders),
+            count=f"{mails:,}",
         )
     if step.name == "sent" and step.ok:
         found = step.facts.get("sent_folder")

@@ -13,6 +13,7 @@ from inbox.config import settings
 from inbox.errors import NotFound, UserError
 from inbox.people import Member
 from web import edge, language
+from web import trail as trail_words
 from web.edge import Answer
 from web.outbox import a_number
 
@@ -95,13 +96,18 @@ def trail() -> str:
     rows = people.trail(g.session, g.who, before_id=before, size=TRAIL_SIZE + 1)
     older = url_for("people.trail", before=rows[TRAIL_SIZE - 1].id) if len(rows) > TRAIL_SIZE else ""
     newest = url_for("people.trail") if before else ""
+    names = trail_words.Names(
+        mailboxes={one.id: one.name for one in _mailboxes()},
+        people={one.id: one.name for one in people.team(g.session, g.who)},
+        roles={role: words[0] for role, words in role_words().items()},
+    )
     return render_template(
         "people/trail.html",
         rows=rows[:TRAIL_SIZE],
         older=older,
         newest=newest,
-        kind_words=_kind_words(),
-        about_words=_about_words,
+        kind_words=trail_words.kinds(),
+        facts_of=lambda row: trail_words.facts(row.about, names),
     )
 
 
@@ -164,45 +170,3 @@ def _chosen_mailboxes() -> list[int]:
         for one in request.form.getlist("mailbox_ids")[:500]
         if one.isascii() and one.isdigit() and len(one) < 19
     ]
-
-
-def _kind_words() -> dict[str, str]:
-    return {
-        "first_admin": gettext("made the first account"),
-        "joined": gettext("took up the invitation"),
-        "password_reset": gettext("set a new password by link"),
-        "reset_asked": gettext("A new password was asked for"),
-        "password_changed": gettext("changed the password"),
-        "sessions_ended": gettext("signed out all other browsers"),
-        "signed_in": gettext("signed in"),
-        "person_added": gettext("added a person"),
-        "invited": gettext("invited"),
-        "person_changed": gettext("changed a person's rights"),
-        "mailbox_added": gettext("connected a mailbox"),
-        "mailbox_changed": gettext("changed a mailbox's settings"),
-        "mailbox_on": gettext("switched reading on"),
-        "mailbox_off": gettext("switched reading off"),
-        "mailbox_removed": gettext("removed a mailbox"),
-        "sending_paused": gettext("paused sending"),
-        "sending_resumed": gettext("let sending go on"),
-        "backfill_asked": gettext("asked for older mail"),
-        "quarantine_left_aside": gettext("left mail of the quarantine aside"),
-        "quarantine_reprocessed": gettext("sent mail from the quarantine through again"),
-    }
-
-
-def _about_words(about: dict[str, Any]) -> list[tuple[str, str]]:
-    """The facts of a line, flat: (name, value)."""
-    flat: list[tuple[str, str]] = []
-    for name, value in about.items():
-        if isinstance(value, dict):
-            flat += [(f"{name}.{inner}", _plain(of)) for inner, of in value.items()]
-        else:
-            flat.append((name, _plain(value)))
-    return flat
-
-
-def _plain(value: object) -> str:
-    if isinstance(value, list | tuple):
-        return ", ".join(str(one) for one in value) or "–"
-    return "–" if value in (None, "") else str(value)
