@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import sys
-from typing import IO, Any
+from contextlib import suppress
+from typing import IO, Any, cast
 
 import structlog
 
@@ -28,7 +29,7 @@ def configure(level: str, *, to: IO[str] | None = None) -> None:
     structlog.configure(
         processors=[*shared, *shown],
         wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=structlog.WriteLoggerFactory(file=stream),
+        logger_factory=structlog.WriteLoggerFactory(file=cast(IO[str], _Lenient(stream))),
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(stream)
@@ -41,3 +42,18 @@ def configure(level: str, *, to: IO[str] | None = None) -> None:
     logging.basicConfig(level=number, handlers=[handler], force=True)
     for name in CHATTY:
         logging.getLogger(name).setLevel(max(number, logging.WARNING))
+
+
+class _Lenient:
+    """A full disk or a closed pipe must not end a process because it had something to say about it."""
+
+    def __init__(self, stream: IO[str]) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> None:
+        with suppress(OSError):
+            self._stream.write(text)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            self._stream.flush()
