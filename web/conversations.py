@@ -43,7 +43,9 @@ def show(conversation_id: int) -> str | AnyResponse:
         g.session, g.who, conversation_id, now=g.now, before=request.args.get("before", type=int)
     )
     if view.joined_into_id is not None:
-        return redirect(url_for("conversations.show", conversation_id=view.joined_into_id, **drafts.way(request.args)), 303)
+        return redirect(
+            url_for("conversations.show", conversation_id=view.joined_into_id, **drafts.way(request.args)), 303
+        )
     asked = request.args.get("draft", type=int)
     composing = next((one for one in view.drafts if one.id == asked), None)
     context = _context(view, way=drafts.way(request.args), composing=composing)
@@ -76,12 +78,18 @@ def _context(view: ConversationView, *, way: dict[str, Any], composing: DraftVie
         "team": people.colleagues(g.session, g.who, mailbox_id=view.mailbox_id),
         "all_tags": lists.tags(g.session),
         "snoozes": later.choices(g.now, language.zone()),
-        "status_words": history.snoozed(view.snoozed_until) if view.status == "snoozed" else history.status(view.status),
+        "status_words": history.snoozed(view.snoozed_until)
+        if view.status == "snoozed"
+        else history.status(view.status),
         "above": _address(above, way),
         "below": _address(below, way),
         "back": back(way),
         "back_label": house.box_label(way["box"]) if way.get("box") in lists.BOXES else gettext("Back to the list"),
-        "other_drafts": [(one, drafts.where(one, way)) for one in view.drafts if one.touched and (composing is None or one.id != composing.id)],
+        "other_drafts": [
+            (one, drafts.where(one, way))
+            for one in view.drafts
+            if one.touched and (composing is None or one.id != composing.id)
+        ],
         "said": {
             "arrived": gettext("A mail came in while you were here: %(who)s", who="{}"),
             "next message": gettext("Next message"),
@@ -118,7 +126,14 @@ def _shown(view: ConversationView) -> Shown:
     opened.update([message.id for message in view.messages if message.direction == "in"][-1:])
     begin = ids[-unread] if unread and ids else (ids[-1] if ids else 0)
     lines = [line for entry in view.entries if (line := _line(entry, view, opened, begin)) is not None]
-    first = next((n for n, line in enumerate(lines) if line.entry.what == "message" and not line.folded and line.entry.id != ids[0]), 0)
+    first = next(
+        (
+            n
+            for n, line in enumerate(lines)
+            if line.entry.what == "message" and not line.folded and line.entry.id != ids[0]
+        ),
+        0,
+    )
     hidden = [line for line in lines[:first] if line.folded]
     if len(hidden) <= FOLDED_ONE_BY_ONE:
         return Shown((), 0, tuple(lines))
@@ -178,8 +193,16 @@ def assign(conversation_id: int) -> AnyResponse:
     owner_id = g.who.id if owner == "me" else int(owner) if owner.isascii() and owner.isdigit() else None
     triage.assign(g.session, g.who, conversation_id, owner_id, now=g.now)
     name = dict(people.colleagues(g.session, g.who)).get(owner_id or 0, "")
-    told = gettext("It is yours.") if owner_id == g.who.id else gettext("Given to %(name)s.", name=name) if owner_id else gettext("Given back to the team.")
-    edge.tell(told, undo=url_for("conversations.assign", conversation_id=conversation_id), fields={"owner": before or ""})
+    told = (
+        gettext("It is yours.")
+        if owner_id == g.who.id
+        else gettext("Given to %(name)s.", name=name)
+        if owner_id
+        else gettext("Given back to the team.")
+    )
+    edge.tell(
+        told, undo=url_for("conversations.assign", conversation_id=conversation_id), fields={"owner": before or ""}
+    )
     return _here(conversation_id)
 
 
@@ -207,7 +230,11 @@ def set_status(conversation_id: int) -> AnyResponse:
         "spam": gettext("Marked as spam."),
     }[status]
     undo = before if before not in ("snoozed", status) else "open"
-    edge.tell(told, undo=url_for("conversations.set_status", conversation_id=conversation_id), fields={"status": undo, "here": conversation_id})
+    edge.tell(
+        told,
+        undo=url_for("conversations.set_status", conversation_id=conversation_id),
+        fields={"status": undo, "here": conversation_id},
+    )
     if status in ("open", "waiting") or "here" in request.form:
         return _here(conversation_id)
     return redirect(goes_on, 303)
@@ -263,7 +290,7 @@ def leave(conversation_id: int) -> tuple[str, int]:
 
 @pages.post("/conversations/<int:conversation_id>/claim")
 def claim(conversation_id: int) -> str:
-    """"I am writing." Answers with what to show in the composer: nothing, or who writes already."""
+    """ "I am writing." Answers with what to show in the composer: nothing, or who writes already."""
     held = presence.claim(g.session, g.who, conversation_id, now=g.now)
     if held.ok:
         return ""
@@ -295,7 +322,14 @@ def take_over(conversation_id: int) -> AnyResponse:
 def join(conversation_id: int) -> AnyResponse:
     """{other_id}: makes one conversation of the two; the older one goes on."""
     kept = joins.join(g.session, g.who, conversation_id, request.form.get("other_id", 0, type=int), now=g.now)
-    parting = next((one.id for one in conversation_page.show(g.session, g.who, kept, now=g.now).suggestions if one.state == "joined"), None)
+    parting = next(
+        (
+            one.id
+            for one in conversation_page.show(g.session, g.who, kept, now=g.now).suggestions
+            if one.state == "joined"
+        ),
+        None,
+    )
     edge.tell(gettext("Joined."), undo=url_for("conversations.unjoin", suggestion_id=parting) if parting else "")
     return redirect(url_for("conversations.show", conversation_id=kept, **drafts.way_sent()), 303)
 
@@ -319,19 +353,23 @@ def refuse_join(suggestion_id: int) -> AnyResponse:
 
 def linked(text: str) -> Markup:
     """Plain words with their addresses as links; nothing else of it is HTML."""
-    return Markup(linkify.linked(text))
+    return Markup(linkify.linked(text))  # noqa: S704 - it escapes everything but the links it makes
 
 
 def safe(html: str) -> Markup:
     """A signature, cleaned. Its styles are left to the mail: our pages allow no inline styles."""
-    return Markup(re.sub(r' style="[^"]*"', "", safe_html.clean(html).html))
+    return Markup(re.sub(r' style="[^"]*"', "", safe_html.clean(html).html))  # noqa: S704 - just cleaned
 
 
 def reads_better_designed(message: MessageView) -> bool:
     """Whether the HTML is the mail and the text only what was made of it: newsletters, forms, tables of links."""
     if message.direction == "out" or message.quoted:
         return False
-    return message.kind == "list" or any(file.inline for file in message.files) or len(LINK_BESIDE_ITS_WORDS.findall(message.new_text[:20_000])) > 1
+    return (
+        message.kind == "list"
+        or any(file.inline for file in message.files)
+        or len(LINK_BESIDE_ITS_WORDS.findall(message.new_text[:20_000])) > 1
+    )
 
 
 def short_name(pair: tuple[str, str]) -> str:
@@ -357,5 +395,3 @@ def _install(state: Any) -> None:
         ("bounce_words", history.bounce),
     ):
         state.app.add_template_global(made, name)
-
-

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from html import escape
 from typing import Any
 
-from flask import Blueprint, Response, g, jsonify, redirect, render_template, request, send_file, url_for
+from flask import Blueprint, Response, g, jsonify, redirect, render_template, request, url_for
 from flask_babel import gettext
 from werkzeug.wrappers import Response as AnyResponse
 
@@ -129,7 +129,7 @@ def bring_back(draft_id: int) -> AnyResponse:
 
 @pages.post("/drafts/<int:draft_id>/files")
 def attach(draft_id: int) -> AnyResponse | Response | tuple[Any, int]:
-    """Files of the field `file`. A script sends one at a time and gets {html, url}; the plain form keeps its words too."""
+    """Files of the field `file`. A script sends one and gets {html, url}; the plain form keeps its words."""
     try:
         if not edge.fragment() and "rev" in request.form:
             keep(draft_id)
@@ -257,7 +257,7 @@ def way(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def way_sent() -> dict[str, Any]:
-    """The same as a form sends it, under names of its own: a form's "owner" or "tag" is what to do, not where one was."""
+    """The same as a form sends it, under other names: a form's "owner" or "tag" is what to do, not where one was."""
     return {name: request.form[f"way_{name}"] for name in WAY if request.form.get(f"way_{name}")}
 
 
@@ -267,9 +267,7 @@ def way_sent() -> dict[str, Any]:
 def keep(draft_id: int, *, leave_out: tuple[str, ...] = (), **more: Any) -> DraftView:
     """Stores the words and fields that the form sent. Raises StaleDraft, UserError with the field."""
     values = {name: value for name, value in fields(draft_id).items() if name not in leave_out} | more
-    return drafts.save(
-        g.session, g.who, draft_id, rev=request.form.get("rev", 0, type=int), fields=values, now=g.now
-    )
+    return drafts.save(g.session, g.who, draft_id, rev=request.form.get("rev", 0, type=int), fields=values, now=g.now)
 
 
 def fields(draft_id: int) -> dict[str, Any]:
@@ -291,7 +289,7 @@ def fields(draft_id: int) -> dict[str, Any]:
 
 
 def again(draft_id: int, error: UserError) -> tuple[str, int]:
-    """The page with the composer once more, the error at its field; what was typed is shown although it is not stored."""
+    """The page with the composer once more, the error at its field; what was typed is shown, stored or not."""
     edge.begin_again(roll_back=True)
     draft = drafts.show(g.session, g.who, draft_id)
     return page_with(typed_over(draft), errors={error.field: words(error)}), error.status
@@ -381,7 +379,9 @@ def _words() -> dict[str, str]:
         "offline": gettext("No connection. Your words stay on this page and are saved when it is back."),
         "conflict": gettext("This draft was changed on another device."),
         "uploading": gettext("Waiting for the files…"),
-        "too large": gettext("Too large: files together may have %(mb)d MB.", mb=settings().max_upload_bytes // 1_000_000),
+        "too large": gettext(
+            "Too large: files together may have %(mb)d MB.", mb=settings().max_upload_bytes // 1_000_000
+        ),
         "remove": gettext("Remove"),
         "remove address": gettext("Remove %(who)s", who="{}"),
         "no file": gettext("The text speaks of an attachment, but there is none. Press send again to send it so."),

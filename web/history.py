@@ -1,4 +1,4 @@
-"""What happened, in a sentence: events of a conversation, states of an answer, why a mail came back, what is odd about a sender."""
+"""What happened, in a sentence: events, states of an answer, why a mail came back, what is odd about a sender."""
 
 from __future__ import annotations
 
@@ -88,7 +88,9 @@ def _status(who: str, about: Mapping[str, Any]) -> str:
 
 def _taken_over(who: str, holder: str, reason: str) -> str:
     if reason:
-        return gettext("%(who)s took the writing over from %(holder)s: %(reason)s", who=who, holder=holder, reason=reason)
+        return gettext(
+            "%(who)s took the writing over from %(holder)s: %(reason)s", who=who, holder=holder, reason=reason
+        )
     return gettext("%(who)s took the writing over from %(holder)s", who=who, holder=holder)
 
 
@@ -148,7 +150,10 @@ def advice(one: OutgoingView) -> str:
     if one.state == "failed":
         return gettext("Check the address and the server’s words, then try again, or take it back as a draft.")
     if one.state == "uncertain":
-        return gettext("It may have arrived. If you send it again, the customer may get it twice. Ask, or look into the Sent folder.")
+        return gettext(
+            "It may have arrived. If you send it again, the customer may get it twice. "
+            "Ask, or look into the Sent folder."
+        )
     return ""
 
 
@@ -192,14 +197,21 @@ def cautions(message: MessageView) -> tuple[str, ...]:
     """Warnings about who a mail says it comes from."""
     found = []
     if message.unverified:
-        found.append(gettext("This sender took no part in the conversation before. Answers do not go there by themselves."))
+        found.append(
+            gettext("This sender took no part in the conversation before. Answers do not go there by themselves.")
+        )
     for code in message.oddities:
         found.append(
             {
-                "other_address": gettext("The name shows another address than the true one: %(address)s", address=message.from_address),
+                "other_address": gettext(
+                    "The name shows another address than the true one: %(address)s", address=message.from_address
+                ),
                 "mixed_scripts": gettext("Name or address mixes letters of several scripts that look alike."),
                 "turned": gettext("The name has characters that turn the direction of reading."),
-                "other_reply": gettext("Answers would go to another domain than the sender’s: %(to)s", to=", ".join(a for _n, a in message.reply_to)),
+                "other_reply": gettext(
+                    "Answers would go to another domain than the sender’s: %(to)s",
+                    to=", ".join(a for _n, a in message.reply_to),
+                ),
             }.get(code, code)
         )
     return tuple(found)

@@ -13,17 +13,22 @@ pages = Blueprint("messages", __name__)
 KEPT_SECONDS = 86_400  # a mail never changes
 # No allow-scripts, ever: allow-same-origin lets our page measure the frame, and only because nothing in it can run.
 FRAME_POLICY = (
-    "sandbox allow-same-origin allow-popups allow-popups-to-escape-sandbox; default-src 'none'; style-src 'unsafe-inline'; "
+    "sandbox allow-same-origin allow-popups allow-popups-to-escape-sandbox; "
+    "default-src 'none'; style-src 'unsafe-inline'; "
     "img-src {pictures}; form-action 'none'; base-uri 'none'; frame-ancestors 'self'"
 )
 
 
 @pages.get("/messages/<int:message_id>/html")
 def html(message_id: int) -> Response:
-    """The HTML of a mail, cleaned, for the frame. Pictures from elsewhere only with ?remote=1, which a person asked for."""
+    """The HTML of a mail, cleaned, for the frame. Pictures from elsewhere only with ?remote=1: a person asked."""
     remote = request.args.get("remote") == "1"
-    response = Response(bodies.html(g.session, g.who, message_id, remote=remote), content_type="text/html; charset=utf-8")
-    response.headers["Content-Security-Policy"] = FRAME_POLICY.format(pictures="'self' data:" + (" https:" if remote else ""))
+    response = Response(
+        bodies.html(g.session, g.who, message_id, remote=remote), content_type="text/html; charset=utf-8"
+    )
+    response.headers["Content-Security-Policy"] = FRAME_POLICY.format(
+        pictures="'self' data:" + (" https:" if remote else "")
+    )
     response.headers["Referrer-Policy"] = "no-referrer"
     response.headers["X-Frame-Options"] = "SAMEORIGIN"
     return response
@@ -82,7 +87,9 @@ def source(message_id: int) -> str:
     data = bodies.raw(g.session, g.who, message_id)
     head, body, more = source_parts(data)
     title = gettext("The original of a mail")
-    return render_template("conversations/source.html", title=title, head=head, body=body, more=more, message_id=message_id)
+    return render_template(
+        "conversations/source.html", title=title, head=head, body=body, more=more, message_id=message_id
+    )
 
 
 SHOWN_SOURCE = 300_000  # bytes; the rest is in the download

@@ -20,7 +20,7 @@ pages = Blueprint("replies", __name__)
 
 @pages.post("/drafts/<int:draft_id>/replies")
 def send(draft_id: int) -> AnyResponse | tuple[str, int]:
-    """{the composer's fields, seen_version, next_status}. The words are stored and committed first: a refusal cannot lose them."""
+    """{the composer's fields, seen_version, next_status}. The words are committed first: a refusal cannot lose them."""
     draft = kept.show(g.session, g.who, draft_id)
     if draft.state == "open" and "rev" in request.form:
         try:
@@ -57,7 +57,11 @@ def _tell(sent: replies.SendResult) -> None:
     if sent.undo_until <= g.now:
         edge.tell(gettext("The mail is on its way."))
         return
-    edge.tell(gettext("The mail leaves in a moment."), undo=url_for("replies.undo", outgoing_id=sent.outgoing_id), until=sent.undo_until)
+    edge.tell(
+        gettext("The mail leaves in a moment."),
+        undo=url_for("replies.undo", outgoing_id=sent.outgoing_id),
+        until=sent.undo_until,
+    )
 
 
 @pages.post("/replies/<int:outgoing_id>/undoing")
@@ -79,7 +83,12 @@ def decide(outgoing_id: int) -> AnyResponse:
         if draft_id is not None and _is_mine(draft_id):
             return _to_draft(draft_id)
     elif what in ("try_again", "mark_sent", "send_now", "release"):
-        {"try_again": outbox.try_again, "mark_sent": outbox.mark_sent, "send_now": outbox.send_now, "release": outbox.release}[what](**given)
+        {
+            "try_again": outbox.try_again,
+            "mark_sent": outbox.mark_sent,
+            "send_now": outbox.send_now,
+            "release": outbox.release,
+        }[what](**given)
         edge.tell(gettext("Marked as sent.") if what == "mark_sent" else gettext("It is sent now."))
     else:
         raise UserError(N_("Choose what to do."))

@@ -44,15 +44,20 @@ _RAW_TEXT_END = {name: re.compile(rf"</{name}(?=[\s/>])[^>]{{0,200}}>?", re.IGNO
 _LEFT_OUT = frozenset(["svg", "math", "select", "template", "frameset", "plaintext"])
 # Tags of no HTML element (SVG's <path/>, MathML's <mi>, Word's <o:p>, made-up ones) are left out, their words stay: the
 # sanitiser drops SVG and MathML elements that stand outside of theirs together with all that follows.
-_HTML = frozenset(
-    "a abbr acronym address applet area article aside audio b base basefont bdi bdo bgsound big blink blockquote body br "
-    "button canvas caption center cite code col colgroup command data datalist dd del details dfn dialog dir div dl dt em "
-    "embed fieldset figcaption figure font footer form frame frameset h1 h2 h3 h4 h5 h6 head header hgroup hr html i iframe "
-    "img input ins isindex kbd keygen label legend li link listing main map mark marquee menu menuitem meta meter multicol "
-    "nav nextid nobr noembed noframes noscript object ol optgroup option output p param picture plaintext pre progress q rb "
-    "rbc rp rt rtc ruby s samp script search section select slot small source spacer span strike strong style sub summary "
-    "sup table tbody td template textarea tfoot th thead time title tr track tt u ul var video wbr xmp".split()
-)
+_HTML = frozenset({
+    "a", "abbr", "acronym", "address", "applet", "area", "article", "aside", "audio", "b", "base", "basefont",
+    "bdi", "bdo", "bgsound", "big", "blink", "blockquote", "body", "br", "button", "canvas", "caption", "center",
+    "cite", "code", "col", "colgroup", "command", "data", "datalist", "dd", "del", "details", "dfn", "dialog",
+    "dir", "div", "dl", "dt", "em", "embed", "fieldset", "figcaption", "figure", "font", "footer", "form",
+    "frame", "frameset", "h1", "h2", "h3", "h4", "h5", "h6", "head", "header", "hgroup", "hr", "html", "i",
+    "iframe", "img", "input", "ins", "isindex", "kbd", "keygen", "label", "legend", "li", "link", "listing",
+    "main", "map", "mark", "marquee", "menu", "menuitem", "meta", "meter", "multicol", "nav", "nextid", "nobr",
+    "noembed", "noframes", "noscript", "object", "ol", "optgroup", "option", "output", "p", "param", "picture",
+    "plaintext", "pre", "progress", "q", "rb", "rbc", "rp", "rt", "rtc", "ruby", "s", "samp", "script", "search",
+    "section", "select", "slot", "small", "source", "spacer", "span", "strike", "strong", "style", "sub",
+    "summary", "sup", "table", "tbody", "td", "template", "textarea", "tfoot", "th", "thead", "time", "title",
+    "tr", "track", "tt", "u", "ul", "var", "video", "wbr", "xmp",
+})  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

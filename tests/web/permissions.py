@@ -97,7 +97,10 @@ ROUTES: dict[tuple[str, str], Route] = {
         hidden_from=("outsider",),
     ),
     ("preferences.change_password", "POST"): route(
-        "agent", "/preferences/password", form=lambda w: {"old": "wrong", "password": "another long sentence"}, refused=True
+        "agent",
+        "/preferences/password",
+        form=lambda w: {"old": "wrong", "password": "another long sentence"},
+        refused=True,
     ),
     ("mailboxes.show", "GET"): route("admin", "/mailboxes"),
     ("mailboxes.new", "GET"): route("admin", "/mailboxes/new?address=info@gmail.com"),
@@ -107,8 +110,12 @@ ROUTES: dict[tuple[str, str], Route] = {
     ("mailboxes.edit", "GET"): route("admin", lambda w: f"/mailboxes/{w.support}/settings"),
     ("mailboxes.change", "POST"): route("admin", lambda w: f"/mailboxes/{w.support}/settings", refused=True),
     ("mailboxes.try_changed", "POST"): route("admin", lambda w: f"/mailboxes/{w.support}/trials", refused=True),
-    ("mailboxes.reading", "POST"): route("admin", lambda w: f"/mailboxes/{w.support}/reading", form=lambda w: {"on": "1"}),
-    ("mailboxes.sending", "POST"): route("admin", lambda w: f"/mailboxes/{w.support}/sending", form=lambda w: {"on": "1"}),
+    ("mailboxes.reading", "POST"): route(
+        "admin", lambda w: f"/mailboxes/{w.support}/reading", form=lambda w: {"on": "1"}
+    ),
+    ("mailboxes.sending", "POST"): route(
+        "admin", lambda w: f"/mailboxes/{w.support}/sending", form=lambda w: {"on": "1"}
+    ),
     ("mailboxes.removal", "GET"): route("admin", lambda w: f"/mailboxes/{w.support}/removal"),
     ("mailboxes.remove", "POST"): route(
         "admin", lambda w: f"/mailboxes/{w.support}/removal", form=lambda w: {"address": "another"}, refused=True
@@ -136,44 +143,114 @@ ROUTES: dict[tuple[str, str], Route] = {
     # last: the sessions that the table uses end here
     # a conversation and what stands in it
     ("conversations.show", "GET"): route("agent", lambda w: f"/conversations/{w.mine}?box=open", hidden_from=OUTSIDE),
-    ("conversations.assign", "POST"): route("agent", lambda w: f"/conversations/{w.mine}/owner", form=lambda w: {"owner": "me"}, hidden_from=OUTSIDE),
-    ("conversations.set_status", "POST"): route("agent", lambda w: f"/conversations/{w.mine}/status", form=lambda w: {"status": "waiting"}, hidden_from=OUTSIDE),
-    ("conversations.tag", "POST"): route("agent", lambda w: f"/conversations/{w.mine}/tags", form=lambda w: {"tag": "new"}, hidden_from=OUTSIDE),
-    ("conversations.untag", "POST"): route("agent", lambda w: f"/conversations/{w.mine}/tags/{w.more['tag']}/removal", hidden_from=OUTSIDE),
-    ("conversations.note", "POST"): route("agent", lambda w: f"/conversations/{w.mine}/notes", form=lambda w: {"text": "for us"}, hidden_from=OUTSIDE),
-    ("conversations.mark_unread", "POST"): route("agent", lambda w: f"/conversations/{w.mine}/unread", hidden_from=OUTSIDE),
+    ("conversations.assign", "POST"): route(
+        "agent", lambda w: f"/conversations/{w.mine}/owner", form=lambda w: {"owner": "me"}, hidden_from=OUTSIDE
+    ),
+    ("conversations.set_status", "POST"): route(
+        "agent", lambda w: f"/conversations/{w.mine}/status", form=lambda w: {"status": "waiting"}, hidden_from=OUTSIDE
+    ),
+    ("conversations.tag", "POST"): route(
+        "agent", lambda w: f"/conversations/{w.mine}/tags", form=lambda w: {"tag": "new"}, hidden_from=OUTSIDE
+    ),
+    ("conversations.untag", "POST"): route(
+        "agent", lambda w: f"/conversations/{w.mine}/tags/{w.more['tag']}/removal", hidden_from=OUTSIDE
+    ),
+    ("conversations.note", "POST"): route(
+        "agent", lambda w: f"/conversations/{w.mine}/notes", form=lambda w: {"text": "for us"}, hidden_from=OUTSIDE
+    ),
+    ("conversations.mark_unread", "POST"): route(
+        "agent", lambda w: f"/conversations/{w.mine}/unread", hidden_from=OUTSIDE
+    ),
     ("conversations.look", "POST"): route("agent", lambda w: f"/conversations/{w.mine}/looks", hidden_from=OUTSIDE),
     ("conversations.leave", "POST"): route("agent", lambda w: f"/conversations/{w.mine}/leaving", hidden_from=OUTSIDE),
     ("conversations.claim", "POST"): route("agent", lambda w: f"/conversations/{w.mine}/claim", hidden_from=OUTSIDE),
-    ("conversations.take_over", "POST"): route("agent", lambda w: f"/conversations/{w.mine}/claim/takeover", hidden_from=OUTSIDE),
-    ("conversations.unclaim", "POST"): route("agent", lambda w: f"/conversations/{w.mine}/claim/release", hidden_from=OUTSIDE),
-    ("conversations.join", "POST"): route("agent", lambda w: f"/conversations/{w.more['one']}/joins", form=lambda w: {"other_id": w.more["other"]}, hidden_from=OUTSIDE),
-    ("conversations.unjoin", "POST"): route("agent", lambda w: f"/suggestions/{w.more['parted']}/parting", hidden_from=OUTSIDE),
-    ("conversations.refuse_join", "POST"): route("agent", lambda w: f"/suggestions/{w.more['offered']}/refusal", hidden_from=OUTSIDE),
+    ("conversations.take_over", "POST"): route(
+        "agent", lambda w: f"/conversations/{w.mine}/claim/takeover", hidden_from=OUTSIDE
+    ),
+    ("conversations.unclaim", "POST"): route(
+        "agent", lambda w: f"/conversations/{w.mine}/claim/release", hidden_from=OUTSIDE
+    ),
+    ("conversations.join", "POST"): route(
+        "agent",
+        lambda w: f"/conversations/{w.more['one']}/joins",
+        form=lambda w: {"other_id": w.more["other"]},
+        hidden_from=OUTSIDE,
+    ),
+    ("conversations.unjoin", "POST"): route(
+        "agent", lambda w: f"/suggestions/{w.more['parted']}/parting", hidden_from=OUTSIDE
+    ),
+    ("conversations.refuse_join", "POST"): route(
+        "agent", lambda w: f"/suggestions/{w.more['offered']}/refusal", hidden_from=OUTSIDE
+    ),
     ("messages.html", "GET"): route("agent", lambda w: f"/messages/{w.more['message']}/html", hidden_from=OUTSIDE),
-    ("messages.inline", "GET"): route("agent", lambda w: f"/messages/{w.more['message']}/inline/{w.more['inline']}", hidden_from=OUTSIDE),
-    ("messages.file", "GET"): route("agent", lambda w: f"/messages/{w.more['message']}/files/{w.more['csv']}", hidden_from=OUTSIDE),
-    ("messages.picture", "GET"): route("agent", lambda w: f"/messages/{w.more['message']}/files/{w.more['png']}/picture", hidden_from=OUTSIDE),
-    ("messages.thumbnail", "GET"): route("agent", lambda w: f"/messages/{w.more['message']}/files/{w.more['png']}/thumbnail", hidden_from=OUTSIDE),
-    ("messages.preview", "GET"): route("agent", lambda w: f"/messages/{w.more['message']}/files/{w.more['csv']}/text", hidden_from=OUTSIDE),
-    ("messages.files", "GET"): route("agent", lambda w: f"/messages/{w.more['message']}/files.zip", hidden_from=OUTSIDE),
+    ("messages.inline", "GET"): route(
+        "agent", lambda w: f"/messages/{w.more['message']}/inline/{w.more['inline']}", hidden_from=OUTSIDE
+    ),
+    ("messages.file", "GET"): route(
+        "agent", lambda w: f"/messages/{w.more['message']}/files/{w.more['csv']}", hidden_from=OUTSIDE
+    ),
+    ("messages.picture", "GET"): route(
+        "agent", lambda w: f"/messages/{w.more['message']}/files/{w.more['png']}/picture", hidden_from=OUTSIDE
+    ),
+    ("messages.thumbnail", "GET"): route(
+        "agent", lambda w: f"/messages/{w.more['message']}/files/{w.more['png']}/thumbnail", hidden_from=OUTSIDE
+    ),
+    ("messages.preview", "GET"): route(
+        "agent", lambda w: f"/messages/{w.more['message']}/files/{w.more['csv']}/text", hidden_from=OUTSIDE
+    ),
+    ("messages.files", "GET"): route(
+        "agent", lambda w: f"/messages/{w.more['message']}/files.zip", hidden_from=OUTSIDE
+    ),
     ("messages.raw", "GET"): route("agent", lambda w: f"/messages/{w.more['message']}.eml", hidden_from=OUTSIDE),
     ("messages.source", "GET"): route("agent", lambda w: f"/messages/{w.more['message']}/source", hidden_from=OUTSIDE),
     # drafts are their author's alone
     ("drafts.show", "GET"): route("agent", "/drafts"),
-    ("drafts.start", "POST"): route("agent", "/drafts", form=lambda w: {"kind": "reply", "conversation_id": w.mine}, hidden_from=OUTSIDE),
+    ("drafts.start", "POST"): route(
+        "agent", "/drafts", form=lambda w: {"kind": "reply", "conversation_id": w.mine}, hidden_from=OUTSIDE
+    ),
     ("drafts.open_", "GET"): route("agent", lambda w: f"/drafts/{w.more['fresh']}", hidden_from=NOT_MINE),
-    ("drafts.save", "POST"): route("agent", lambda w: f"/drafts/{w.more['draft']}", form=lambda w: {"rev": 2, "text": "More."}, hidden_from=NOT_MINE),
-    ("drafts.change_kind", "POST"): route("agent", lambda w: f"/drafts/{w.more['draft']}/kind", form=lambda w: {"rev": 3, "new_kind": "reply_all"}, hidden_from=NOT_MINE),
-    ("drafts.move", "POST"): route("agent", lambda w: f"/drafts/{w.more['fresh']}/mailbox", form=lambda w: {"rev": 1, "mailbox_id": w.support}, hidden_from=NOT_MINE),
-    ("drafts.attach", "POST"): route("agent", lambda w: f"/drafts/{w.more['draft']}/files", hidden_from=NOT_MINE, refused=True),
-    ("drafts.file", "GET"): route("agent", lambda w: f"/drafts/{w.more['draft']}/files/{w.more['file']}", hidden_from=NOT_MINE),
-    ("drafts.remove_file", "POST"): route("agent", lambda w: f"/drafts/{w.more['draft']}/files/{w.more['file']}/removal", hidden_from=NOT_MINE),
+    ("drafts.save", "POST"): route(
+        "agent",
+        lambda w: f"/drafts/{w.more['draft']}",
+        form=lambda w: {"rev": 2, "text": "More."},
+        hidden_from=NOT_MINE,
+    ),
+    ("drafts.change_kind", "POST"): route(
+        "agent",
+        lambda w: f"/drafts/{w.more['draft']}/kind",
+        form=lambda w: {"rev": 3, "new_kind": "reply_all"},
+        hidden_from=NOT_MINE,
+    ),
+    ("drafts.move", "POST"): route(
+        "agent",
+        lambda w: f"/drafts/{w.more['fresh']}/mailbox",
+        form=lambda w: {"rev": 1, "mailbox_id": w.support},
+        hidden_from=NOT_MINE,
+    ),
+    ("drafts.attach", "POST"): route(
+        "agent", lambda w: f"/drafts/{w.more['draft']}/files", hidden_from=NOT_MINE, refused=True
+    ),
+    ("drafts.file", "GET"): route(
+        "agent", lambda w: f"/drafts/{w.more['draft']}/files/{w.more['file']}", hidden_from=NOT_MINE
+    ),
+    ("drafts.remove_file", "POST"): route(
+        "agent", lambda w: f"/drafts/{w.more['draft']}/files/{w.more['file']}/removal", hidden_from=NOT_MINE
+    ),
     ("drafts.discard", "POST"): route("agent", lambda w: f"/drafts/{w.more['draft']}/discarding", hidden_from=NOT_MINE),
     ("drafts.bring_back", "POST"): route("agent", lambda w: f"/drafts/{w.more['draft']}/return", hidden_from=NOT_MINE),
-    ("replies.send", "POST"): route("agent", lambda w: f"/drafts/{w.more['ready']}/replies", form=lambda w: {"next_status": "closed"}, hidden_from=NOT_MINE),
+    ("replies.send", "POST"): route(
+        "agent",
+        lambda w: f"/drafts/{w.more['ready']}/replies",
+        form=lambda w: {"next_status": "closed"},
+        hidden_from=NOT_MINE,
+    ),
     ("replies.undo", "POST"): route("agent", lambda w: f"/replies/{w.more['leaving']}/undoing", hidden_from=OUTSIDE),
-    ("replies.decide", "POST"): route("agent", lambda w: f"/replies/{w.more['failed']}/decision", form=lambda w: {"what": "try_again"}, hidden_from=OUTSIDE),
+    ("replies.decide", "POST"): route(
+        "agent",
+        lambda w: f"/replies/{w.more['failed']}/decision",
+        form=lambda w: {"what": "try_again"},
+        hidden_from=OUTSIDE,
+    ),
     # the last one: it ends the session that all before it were asked with
     ("preferences.end_others", "POST"): route("agent", "/preferences/sessions"),
 }

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import base64
+import time
+from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -19,7 +22,18 @@ from inbox.models import Conversation, Folder, JoinSuggestion, Message, Outgoing
 from inbox.people import Viewer
 from inbox.replies import SendResult
 
-PIXEL = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJggg==")
+PIXEL = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJggg=="
+)
+
+
+def until(condition: Callable[[], Any], seconds: float = 8.0) -> Any:
+    """Waits until something is so; what `condition` returned."""
+    deadline = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.05)
+    return found
 
 
 def arrives(session: Session, mailbox_id: int, raw: bytes, *, at: datetime, role: str = "inbox") -> Message:
@@ -31,7 +45,13 @@ def arrives(session: Session, mailbox_id: int, raw: bytes, *, at: datetime, role
         session.flush()
     uid = (session.scalar(select(func.max(RawMail.uid)).where(RawMail.folder_id == folder.id)) or 0) + 1
     row = RawMail(
-        folder_id=folder.id, uidvalidity=1, uid=uid, sha256=blobs().put(raw), size=len(raw), internal_date=at, fetched_at=at
+        folder_id=folder.id,
+        uidvalidity=1,
+        uid=uid,
+        sha256=blobs().put(raw),
+        size=len(raw),
+        internal_date=at,
+        fetched_at=at,
     )
     session.add(row)
     session.flush()
@@ -80,13 +100,23 @@ def conversation_of(session: Session, message: Message) -> Conversation:
     return session.get_one(Conversation, message.conversation_id)
 
 
-def a_draft(session: Session, who: Viewer, conversation_id: int, text: str = "Thank you.", *, kind: str = "reply", now: datetime) -> DraftView:
+def a_draft(
+    session: Session, who: Viewer, conversation_id: int, text: str = "Thank you.", *, kind: str = "reply", now: datetime
+) -> DraftView:
     """A draft with words, as its author left it."""
     draft = drafts.start(session, who, kind, conversation_id=conversation_id, now=now)
     return drafts.save(session, who, draft.id, rev=draft.rev, fields={"text": text}, now=now)
 
 
-def an_answer(session: Session, who: Viewer, conversation_id: int, text: str = "Here you are.", *, now: datetime, status: str = "open") -> SendResult:
+def an_answer(
+    session: Session,
+    who: Viewer,
+    conversation_id: int,
+    text: str = "Here you are.",
+    *,
+    now: datetime,
+    status: str = "open",
+) -> SendResult:
     """An answer that stands in the outbox."""
     draft = a_draft(session, who, conversation_id, text, now=now)
     return replies.send(session, who, draft.id, seen_version=draft.seen_version, next_status=status, now=now)
@@ -114,7 +144,9 @@ def one_of_each(session: Session, support: int, agent: Viewer, *, now: datetime)
             for file in message.attachments:
                 made[{"list.csv": "csv", "dot.png": "png"}.get(file.name, "inline")] = file.position
     made["draft"] = a_draft(session, agent, lines[0], now=now).id
-    made["file"] = drafts.add_file(session, agent, made["draft"], name="a.txt", content_type="text/plain", data=b"a", now=now).id
+    made["file"] = drafts.add_file(
+        session, agent, made["draft"], name="a.txt", content_type="text/plain", data=b"a", now=now
+    ).id
     made["ready"] = a_draft(session, agent, lines[1], now=now).id
     made["thrown"] = a_draft(session, agent, lines[2], now=now).id
     made["fresh"] = drafts.start(session, agent, "new", mailbox_id=support, now=now).id

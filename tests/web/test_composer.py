@@ -1,9 +1,8 @@
-"""The composer and the conversation in a real Chromium: typing, IME, pasting, files, what others do meanwhile, keys, no scripts, axe."""
+"""Composer and conversation in a real Chromium: typing, IME, pasting, files, colleagues, keys, no scripts, axe."""
 
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,7 +17,7 @@ from inbox.models import Claim, Conversation, Draft, DraftFile, Outgoing, ReadMa
 from tests.inbox.cast import a_message
 from tests.servers.valkey import Valkey
 from tests.web.conftest import World, conversation
-from tests.web.stories import a_draft
+from tests.web.stories import a_draft, until
 
 AXE = Path(__file__).resolve().parents[1] / "vendor" / "axe.min.js"
 PHONE = {"width": 390, "height": 844}
@@ -38,14 +37,6 @@ def desk(served: str, signed_page: Open, world: World, valkey: Valkey) -> Page:
 def kept() -> Draft | None:
     with db.reading() as session:
         return session.scalars(select(Draft).order_by(Draft.id.desc())).first()
-
-
-def until(condition: Callable[[], Any], seconds: float = 8.0) -> Any:
-    deadline = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.05)
-    return found
 
 
 def writing(page: Page) -> Any:
@@ -122,9 +113,12 @@ def test_the_toolbar_and_links_make_plain_tags(desk: Page) -> None:
 def test_pasted_tables_come_clean_and_nothing_of_them_runs(desk: Page) -> None:
     editor = writing(desk)
     editor.evaluate(
-        """(place, html) => { const data = new DataTransfer(); data.setData("text/html", html); data.setData("text/plain", "x");
-        place.dispatchEvent(new ClipboardEvent("paste", { clipboardData: data, bubbles: true, cancelable: true })); }""",
-        '<table style="color:white"><tr><td onclick="document.title=1">A</td><td>B</td></tr></table><ol><li>first</li></ol>'
+        """(place, html) => { const data = new DataTransfer();
+        data.setData("text/html", html); data.setData("text/plain", "x");
+        const paste = { clipboardData: data, bubbles: true, cancelable: true };
+        place.dispatchEvent(new ClipboardEvent("paste", paste)); }""",
+        '<table style="color:white"><tr><td onclick="document.title=1">A</td><td>B</td></tr></table>'
+        "<ol><li>first</li></ol>"
         '<img src=x onerror="document.title=\'run\'"><img src="https://tracker.invalid/p.gif"><script>document.title="run"</script>',
     )
     html = until(lambda: (found := kept()) and "<table" in found.html and found.html)
@@ -152,7 +146,8 @@ def test_a_pasted_picture_stands_in_the_text(desk: Page) -> None:
 
 def test_files_are_dropped_with_progress_and_too_large_ones_refused(desk: Page, world: World) -> None:
     writing(desk)
-    drop = """(place, size) => { const data = new DataTransfer(); data.items.add(new File([new Uint8Array(size)], `f${size}.bin`));
+    drop = """(place, size) => { const data = new DataTransfer();
+        data.items.add(new File([new Uint8Array(size)], `f${size}.bin`));
         place.dispatchEvent(new DragEvent("drop", { dataTransfer: data, bubbles: true, cancelable: true })); }"""
     composer = desk.locator("[data-composer]")
     composer.evaluate(drop, 5_000)
@@ -303,7 +298,8 @@ def test_axe_finds_nothing(served: str, signed_page: Open, world: World, theme: 
         page.evaluate(AXE.read_text("utf-8"))
         found = page.evaluate(
             "async () => (await axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21aa', 'wcag22aa']})).violations"
-            ".map((one) => `${one.id}: ${one.nodes.map((node) => node.html.slice(0, 160) + ' ' + node.failureSummary.slice(0, 200)).slice(0, 3).join(' | ')}`)"
+            ".map((one) => `${one.id}: ${one.nodes.map((node) => node.html.slice(0, 160) + ' ' + "
+            "node.failureSummary.slice(0, 200)).slice(0, 3).join(' | ')}`)"
         )
         wrong += [f"{path}: {one}" for one in found]
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "nothing is wider than the screen"

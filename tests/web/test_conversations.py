@@ -23,7 +23,12 @@ def story(world: World) -> int:
     """A question, an answer, an answer to that with quotation and signature, a note."""
     now = datetime.now(UTC)
     with db.transaction() as session:
-        first = arrives(session, world.support, a_letter("まだ届きません。\n\n-- \n山田 太郎\n", at=now - 5 * HOUR), at=now - 5 * HOUR)
+        first = arrives(
+            session,
+            world.support,
+            a_letter("まだ届きません。\n\n-- \n山田 太郎\n", at=now - 5 * HOUR),
+            at=now - 5 * HOUR,
+        )
         who = people.viewer(session, world.users["agent"], 0)
         assert who is not None
         sent = an_answer(session, who, first.conversation_id, "発送しました。", now=now - 4 * HOUR, status="waiting")
@@ -31,7 +36,11 @@ def story(world: World) -> int:
         arrives(
             session,
             world.support,
-            a_letter("届きました！\n\n2026年11月20日 Support <support@shop.example>:\n> 発送しました。\n", at=now - HOUR, answers=answer),
+            a_letter(
+                "届きました！\n\n2026年11月20日 Support <support@shop.example>:\n> 発送しました。\n",
+                at=now - HOUR,
+                answers=answer,
+            ),
             at=now - HOUR,
         )
         triage.note(session, who, first.conversation_id, "倉庫に確認済み https://wiki.example/a", now=now - 30 * MINUTE)
@@ -66,7 +75,13 @@ def test_history_stands_between_the_messages(agent: Visitor, story: int) -> None
 
 def test_every_text_of_a_mail_is_only_text(agent: Visitor, world: World) -> None:
     now = datetime.now(UTC)
-    letter = a_letter(EVIL, at=now, subject=EVIL, sender=(EVIL.replace('"', ""), "x@evil.example"), files=((EVIL, "text/plain", b"x"),))
+    letter = a_letter(
+        EVIL,
+        at=now,
+        subject=EVIL,
+        sender=(EVIL.replace('"', ""), "x@evil.example"),
+        files=((EVIL, "text/plain", b"x"),),
+    )
     with db.transaction() as session:
         message = arrives(session, world.support, letter, at=now)
         who = people.viewer(session, world.users["agent"], 0)
@@ -79,12 +94,16 @@ def test_every_text_of_a_mail_is_only_text(agent: Visitor, world: World) -> None
         assert "script-src 'self'" in page.headers["Content-Security-Policy"]
 
 
-def test_a_long_conversation_folds_what_is_read(agent: Visitor, world: World, signed_in: Callable[..., Visitor]) -> None:
+def test_a_long_conversation_folds_what_is_read(
+    agent: Visitor, world: World, signed_in: Callable[..., Visitor]
+) -> None:
     now, before = datetime.now(UTC), None
     with db.transaction() as session:
         for n in range(12):
             at = now - timedelta(hours=30 - n)
-            letter = a_letter(f"Question {n}", at=at, subject="A long story", sender=("Long", "long@example.jp"), answers=before)
+            letter = a_letter(
+                f"Question {n}", at=at, subject="A long story", sender=("Long", "long@example.jp"), answers=before
+            )
             before = arrives(session, world.support, letter, at=at)
         assert before is not None
     story = before.conversation_id
@@ -96,19 +115,31 @@ def test_a_long_conversation_folds_what_is_read(agent: Visitor, world: World, si
     assert all(f"Question {n}" in page for n in range(12)), "folded, never left out"
 
 
-def test_looking_marks_read_and_shows_who_looks(agent: Visitor, world: World, signed_in: Callable[..., Visitor]) -> None:
+def test_looking_marks_read_and_shows_who_looks(
+    agent: Visitor, world: World, signed_in: Callable[..., Visitor]
+) -> None:
     assert agent.get(f"/conversations/{world.free}").status_code == 200
     with db.reading() as session:
         assert session.scalars(select(ReadMark)).all() == [], "GET changes nothing"
     agent.post(f"/conversations/{world.free}/looks")
     assert conversation(world.free).opened_at is not None
-    assert "Aoi" in re.search(r"Looking at it now.*?</span>", signed_in("manager").get(f"/conversations/{world.free}").text, re.S)[0]  # type: ignore[index]
+    assert (
+        "Aoi"
+        in re.search(
+            r"Looking at it now.*?</span>", signed_in("manager").get(f"/conversations/{world.free}").text, re.S
+        )[0]
+    )  # type: ignore[index]
     agent.post(f"/conversations/{world.free}/leaving")
     assert "Looking at it now" not in signed_in("manager").get(f"/conversations/{world.free}").text
 
 
 @pytest.mark.parametrize(
-    ("given", "status"), [({"status": "closed"}, "closed"), ({"status": "snoozed", "until": "tomorrow"}, "snoozed"), ({"status": "spam"}, "spam")]
+    ("given", "status"),
+    [
+        ({"status": "closed"}, "closed"),
+        ({"status": "snoozed", "until": "tomorrow"}, "snoozed"),
+        ({"status": "spam"}, "spam"),
+    ],
 )
 def test_what_is_done_leads_to_the_next_of_the_list_and_can_be_undone(
     agent: Visitor, world: World, given: dict[str, str], status: str
@@ -124,12 +155,21 @@ def test_what_is_done_leads_to_the_next_of_the_list_and_can_be_undone(
 
 
 def test_a_snooze_into_the_past_is_refused(agent: Visitor, world: World) -> None:
-    assert agent.post(f"/conversations/{world.mine}/status", {"status": "snoozed", "until": "2001-01-01T09:00"}).status_code == 400
+    assert (
+        agent.post(
+            f"/conversations/{world.mine}/status", {"status": "snoozed", "until": "2001-01-01T09:00"}
+        ).status_code
+        == 400
+    )
     assert conversation(world.mine).status == "open"
 
 
 def test_it_can_be_taken_given_away_and_given_back(agent: Visitor, world: World) -> None:
-    for owner, expected in (("me", world.users["agent"]), (str(world.users["manager"]), world.users["manager"]), ("", None)):
+    for owner, expected in (
+        ("me", world.users["agent"]),
+        (str(world.users["manager"]), world.users["manager"]),
+        ("", None),
+    ):
         agent.post(f"/conversations/{world.free}/owner", {"owner": owner})
         assert conversation(world.free).owner_id == expected
     assert agent.post(f"/conversations/{world.free}/owner", {"owner": str(world.users["outsider"])}).status_code == 400
@@ -147,7 +187,9 @@ def test_notes_and_tags_are_written_once(agent: Visitor, world: World) -> None:
         assert len(session.scalars(select(Event).where(Event.kind == "tagged")).all()) == 1
 
 
-def test_a_claim_is_seen_by_the_others_and_taken_over_in_writing(agent: Visitor, world: World, signed_in: Callable[..., Visitor]) -> None:
+def test_a_claim_is_seen_by_the_others_and_taken_over_in_writing(
+    agent: Visitor, world: World, signed_in: Callable[..., Visitor]
+) -> None:
     mei = signed_in("manager")
     assert agent.post(f"/conversations/{world.free}/claim").text.strip() == ""
     told = mei.post(f"/conversations/{world.free}/claim").text
@@ -170,7 +212,9 @@ def test_two_conversations_are_joined_by_one_click_and_parted_again(agent: Visit
     kept = min(world.free, world.mine)
     assert done.headers["Location"] == f"/conversations/{kept}"
     gone = max(world.free, world.mine)
-    assert agent.get(f"/conversations/{gone}").headers["Location"] == f"/conversations/{kept}", "its old address leads on"
+    assert agent.get(f"/conversations/{gone}").headers["Location"] == f"/conversations/{kept}", (
+        "its old address leads on"
+    )
     page = agent.get(f"/conversations/{kept}").text
     assert "Words about Broken lamp" in page
     assert "Words about 届きません" in page
@@ -182,7 +226,7 @@ def test_two_conversations_are_joined_by_one_click_and_parted_again(agent: Visit
 
 def test_a_script_gets_what_changes_without_the_house(agent: Visitor, world: World) -> None:
     part = agent.get(f"/conversations/{world.mine}", headers={"X-Fragment": "1"}).text
-    assert 'data-thread' in part
+    assert "data-thread" in part
     assert "<html" not in part
     assert 'class="side"' not in part
 
@@ -190,7 +234,12 @@ def test_a_script_gets_what_changes_without_the_house(agent: Visitor, world: Wor
 def test_a_strange_sender_is_named(agent: Visitor, world: World) -> None:
     now = datetime.now(UTC)
     with db.transaction() as session:
-        message = arrives(session, world.support, a_letter("Pay!", at=now, sender=("support@shop.example", "mallory@evil.example")), at=now)
+        message = arrives(
+            session,
+            world.support,
+            a_letter("Pay!", at=now, sender=("support@shop.example", "mallory@evil.example")),
+            at=now,
+        )
     page = agent.get(f"/conversations/{message.conversation_id}").text
     assert "The name shows another address than the true one: mallory@evil.example" in page
 

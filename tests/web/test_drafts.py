@@ -48,7 +48,13 @@ def test_a_script_gets_the_composer_alone(agent: Visitor, world: World) -> None:
 
 def test_words_are_stored_as_one_types(agent: Visitor, world: World) -> None:
     draft = started(agent, world)
-    form = {"rev": 1, "to": "山田 <taro@example.jp>; b@example.jp", "subject": "Re: x", "html": "<div>発送 <b>しました</b><script>1</script></div>", "quote_shown": "1"}
+    form = {
+        "rev": 1,
+        "to": "山田 <taro@example.jp>; b@example.jp",
+        "subject": "Re: x",
+        "html": "<div>発送 <b>しました</b><script>1</script></div>",
+        "quote_shown": "1",
+    }
     told = agent.post(f"/drafts/{draft}", form, headers=SCRIPT)
     assert told.status_code == 200
     assert told.json["rev"] == 2
@@ -70,9 +76,18 @@ def test_plain_words_from_a_page_without_scripts_keep_what_was_rich_if_untouched
 
 def test_fields_that_are_no_ones_business_are_not_looked_at(agent: Visitor, world: World) -> None:
     draft = started(agent, world)
-    agent.post(f"/drafts/{draft}", {"rev": 1, "text": "x", "author_id": 99, "mailbox_id": world.sales, "state": "sent"}, headers=SCRIPT)
+    agent.post(
+        f"/drafts/{draft}",
+        {"rev": 1, "text": "x", "author_id": 99, "mailbox_id": world.sales, "state": "sent"},
+        headers=SCRIPT,
+    )
     kept = the_draft()
-    assert (kept.author_id, kept.mailbox_id, kept.state, kept.text) == (world.users["agent"], world.support, "open", "x")
+    assert (kept.author_id, kept.mailbox_id, kept.state, kept.text) == (
+        world.users["agent"],
+        world.support,
+        "open",
+        "x",
+    )
 
 
 def test_another_device_is_not_overwritten(agent: Visitor, world: World, signed_in: Callable[..., Visitor]) -> None:
@@ -91,7 +106,9 @@ def test_another_device_is_not_overwritten(agent: Visitor, world: World, signed_
 
 
 @pytest.mark.parametrize("form", [{"from_address": "ceo@bank.example"}, {"text": "x" * 600_000}])
-def test_what_cannot_be_is_said_at_its_field_and_the_words_stay(agent: Visitor, world: World, form: dict[str, Any]) -> None:
+def test_what_cannot_be_is_said_at_its_field_and_the_words_stay(
+    agent: Visitor, world: World, form: dict[str, Any]
+) -> None:
     draft = started(agent, world)
     told = agent.post(f"/drafts/{draft}", {"rev": 1, "subject": "Mine", **form}, headers=SCRIPT)
     assert told.status_code == 400
@@ -115,7 +132,9 @@ def test_reply_becomes_reply_to_all_and_back(agent: Visitor, world: World) -> No
 
 def upload(agent: Visitor, draft: int, name: str, data: bytes, kind: str = "", **more: Any) -> Any:
     sent = (io.BytesIO(data), name, kind) if kind else (io.BytesIO(data), name)
-    return agent.post(f"/drafts/{draft}/files", {"file": sent, **more}, content_type="multipart/form-data", headers=SCRIPT)
+    return agent.post(
+        f"/drafts/{draft}/files", {"file": sent, **more}, content_type="multipart/form-data", headers=SCRIPT
+    )
 
 
 def test_files_are_attached_shown_and_removed(agent: Visitor, world: World) -> None:
@@ -138,7 +157,9 @@ def test_a_picture_in_the_text_is_sent_by_its_content_id(agent: Visitor, world: 
     url = upload(agent, draft, "dot.png", PIXEL, "image/png", inline="1").json["url"]
     agent.post(f"/drafts/{draft}", {"rev": 1, "html": f'<div>see <img src="{url}"></div>'}, headers=SCRIPT)
     assert 'src="cid:' in the_draft().html
-    assert f"src=&#34;{url}&#34;" in agent.get(f"/conversations/{world.free}?draft={draft}").text, "the editor gets its path"
+    assert f"src=&#34;{url}&#34;" in agent.get(f"/conversations/{world.free}?draft={draft}").text, (
+        "the editor gets its path"
+    )
     assert agent.get(url).headers["Content-Disposition"].startswith("inline;")
 
 
@@ -188,13 +209,17 @@ def test_the_list_names_them_and_a_discarded_one_comes_back(agent: Visitor, worl
     assert the_draft().text == "Half an answer"
 
 
-def test_a_new_mail_has_its_own_page_and_can_leave_from_another_mailbox(signed_in: Callable[..., Visitor], world: World) -> None:
+def test_a_new_mail_has_its_own_page_and_can_leave_from_another_mailbox(
+    signed_in: Callable[..., Visitor], world: World
+) -> None:
     admin = signed_in("admin")
     done = admin.post("/drafts", {"kind": "new", "mailbox_id": world.support})
     page = admin.get(done.headers["Location"]).text
     assert "New mail" in page
     draft = the_draft()
-    admin.post(f"/drafts/{draft.id}/mailbox", {"rev": 1, "text": "Words", "to": "x@example.jp", "mailbox_id": world.sales})
+    admin.post(
+        f"/drafts/{draft.id}/mailbox", {"rev": 1, "text": "Words", "to": "x@example.jp", "mailbox_id": world.sales}
+    )
     kept = the_draft()
     assert (kept.mailbox_id, kept.from_address, kept.text) == (world.sales, "sales@shop.example", "Words")
 

@@ -1,4 +1,4 @@
-"""The parts of a mail that are served by themselves: the frame, pictures, files, the original; nothing of a mail runs or phones home."""
+"""What is served of a mail by itself: frame, pictures, files, original; nothing in it runs or phones home."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from inbox import db
 from inbox.models import Message
 from tests.web.conftest import Visitor, World
-from tests.web.stories import PIXEL, a_letter, arrives
+from tests.web.stories import PIXEL, a_letter, arrives, until
 
 ATTACKS = """
 <script>parent.document.title = "run"</script><img src=x onerror="parent.document.title='run'">
@@ -30,7 +30,7 @@ ATTACKS = """
 <p>Words that stay.</p>
 <math><mtext><table><mglyph><style><img src=x onerror="parent.document.title='run'"></style></mglyph></table></mtext></math>
 <noscript><p title="</noscript><img src=x onerror=parent.document.title='run'>"></noscript>
-"""
+"""  # noqa: E501
 
 
 def frame_mail(world: World, html: str, **more: Any) -> Message:
@@ -43,7 +43,9 @@ def test_the_frame_has_its_own_policy_without_scripts(agent: Visitor, world: Wor
     message = frame_mail(world, "<p>Hello</p>")
     answer = agent.get(f"/messages/{message.id}/html")
     policy = answer.headers["Content-Security-Policy"]
-    assert policy.startswith("sandbox allow-same-origin allow-popups allow-popups-to-escape-sandbox; default-src 'none'")
+    assert policy.startswith(
+        "sandbox allow-same-origin allow-popups allow-popups-to-escape-sandbox; default-src 'none'"
+    )
     assert "allow-scripts" not in policy
     assert "script-src" not in policy
     assert "img-src 'self' data:;" in policy
@@ -64,9 +66,17 @@ def test_pictures_from_elsewhere_only_when_asked_for(agent: Visitor, world: Worl
 
 
 def test_a_picture_inside_the_mail_is_shown_and_nothing_else_is(agent: Visitor, world: World) -> None:
-    message = frame_mail(world, '<img src="cid:one">', pictures=(("one", "image/png", PIXEL),), files=(("a.html", "text/html", b"<script>1</script>"),))
+    message = frame_mail(
+        world,
+        '<img src="cid:one">',
+        pictures=(("one", "image/png", PIXEL),),
+        files=(("a.html", "text/html", b"<script>1</script>"),),
+    )
     positions = {file.content_type: file.position for file in message.attachments}
-    assert f'src="/messages/{message.id}/inline/{positions["image/png"]}"' in agent.get(f"/messages/{message.id}/html").text
+    assert (
+        f'src="/messages/{message.id}/inline/{positions["image/png"]}"'
+        in agent.get(f"/messages/{message.id}/html").text
+    )
     shown = agent.get(f"/messages/{message.id}/inline/{positions['image/png']}")
     assert shown.data == PIXEL
     assert shown.mimetype == "image/png"
@@ -148,7 +158,9 @@ def elsewhere() -> Iterator[tuple[str, list[str]]]:
 
 
 @pytest.mark.only_on("sqlite")
-def test_nothing_in_a_mail_runs_or_loads(served: str, signed_page: Any, world: World, elsewhere: tuple[str, list[str]]) -> None:
+def test_nothing_in_a_mail_runs_or_loads(
+    served: str, signed_page: Any, world: World, elsewhere: tuple[str, list[str]]
+) -> None:
     there, asked = elsewhere
     message = frame_mail(world, ATTACKS.format(there=there))
     page = signed_page("agent")
@@ -158,7 +170,7 @@ def test_nothing_in_a_mail_runs_or_loads(served: str, signed_page: Any, world: W
     page.get_by_text("As it was designed (HTML)").click()
     frame = page.frame_locator("iframe[data-mail]")
     frame.get_by_text("Words that stay.").wait_for()
-    page.wait_for_function("document.querySelector('iframe[data-mail]').clientHeight !== 160")
+    until(lambda: page.locator("iframe[data-mail]").evaluate("frame => frame.clientHeight") != 160)
     assert frame.locator("script, form, input, iframe, object, base, meta[http-equiv], link, video, svg").count() == 0
     assert page.title().startswith("届きません")
     assert dialogs == []
@@ -166,14 +178,18 @@ def test_nothing_in_a_mail_runs_or_loads(served: str, signed_page: Any, world: W
 
 
 @pytest.mark.only_on("sqlite")
-def test_the_frame_fits_its_mail_and_shows_pictures_only_when_asked(served: str, signed_page: Any, world: World) -> None:
-    message = frame_mail(world, '<p>Hi</p><img src="https://pictures.invalid/a.png"><div style="height:900px">tall</div>')
+def test_the_frame_fits_its_mail_and_shows_pictures_only_when_asked(
+    served: str, signed_page: Any, world: World
+) -> None:
+    message = frame_mail(
+        world, '<p>Hi</p><img src="https://pictures.invalid/a.png"><div style="height:900px">tall</div>'
+    )
     page = signed_page("agent")
     asked: list[str] = []
     page.route("https://pictures.invalid/**", lambda route: (asked.append(str(route.request.headers)), route.abort()))
     page.goto(f"{served}/conversations/{message.conversation_id}")
     page.get_by_text("As it was designed (HTML)").click()
-    page.wait_for_function("document.querySelector('iframe[data-mail]').clientHeight > 900")
+    until(lambda: page.locator("iframe[data-mail]").evaluate("frame => frame.clientHeight") > 900)
     bar = page.locator("[data-remote-bar]")
     bar.wait_for()
     assert asked == []

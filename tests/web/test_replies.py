@@ -46,8 +46,12 @@ def test_an_answer_is_sent_and_leads_to_the_next_of_the_list(agent: Visitor, wor
     assert f"/replies/{sent.id}/undoing" in page, "a way back, also without scripts"
 
 
-@pytest.mark.parametrize(("after", "place"), [("stay", "/conversations/"), ("list", "/inbox/open"), ("next", "/conversations/")])
-def test_where_one_goes_after_sending_is_everybodys_own_choice(agent: Visitor, world: World, after: str, place: str) -> None:
+@pytest.mark.parametrize(
+    ("after", "place"), [("stay", "/conversations/"), ("list", "/inbox/open"), ("next", "/conversations/")]
+)
+def test_where_one_goes_after_sending_is_everybodys_own_choice(
+    agent: Visitor, world: World, after: str, place: str
+) -> None:
     with db.transaction() as session:
         session.execute(update(User).where(User.id == world.users["agent"]).values(after_send=after))
     draft = started(agent, world)
@@ -56,8 +60,12 @@ def test_where_one_goes_after_sending_is_everybodys_own_choice(agent: Visitor, w
     assert (f"/conversations/{world.free}" in done.headers["Location"]) == (after == "stay")
 
 
-@pytest.mark.parametrize(("status", "then"), [("closed", "closed"), ("waiting", "waiting"), ("open", "open"), ("", "waiting")])
-def test_the_send_menu_says_what_becomes_of_the_conversation(agent: Visitor, world: World, status: str, then: str) -> None:
+@pytest.mark.parametrize(
+    ("status", "then"), [("closed", "closed"), ("waiting", "waiting"), ("open", "open"), ("", "waiting")]
+)
+def test_the_send_menu_says_what_becomes_of_the_conversation(
+    agent: Visitor, world: World, status: str, then: str
+) -> None:
     draft = started(agent, world)
     agent.post(f"/drafts/{draft}/replies", form(next_status=status))
     assert conversation(world.free).status == then
@@ -71,13 +79,17 @@ def test_a_double_click_sends_one_mail(agent: Visitor, world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    ("wrong", "told"), [({"to": "nobody"}, 'id="composer-to-error"'), ({"to": ""}, "field-error"), ({"text": " "}, "field-error")]
+    ("wrong", "told"),
+    [({"to": "nobody"}, 'id="composer-to-error"'), ({"to": ""}, "field-error"), ({"text": " "}, "field-error")],
 )
 def test_what_cannot_be_sent_is_said_at_its_field_and_nothing_is_lost(
     agent: Visitor, world: World, wrong: dict[str, str], told: str
 ) -> None:
     draft = started(agent, world)
-    page = agent.post(f"/drafts/{draft}/replies", form(**{"subject": "My subject", "to": "taro@example.jp"} | {"text": "Kept words"} | wrong))
+    page = agent.post(
+        f"/drafts/{draft}/replies",
+        form(**{"subject": "My subject", "to": "taro@example.jp"} | {"text": "Kept words"} | wrong),
+    )
     assert page.status_code == 400
     assert told in page.text
     assert "My subject" in page.text
@@ -95,7 +107,12 @@ def test_undo_brings_the_draft_back_with_all_its_words(agent: Visitor, world: Wo
     assert conversation(world.free).status == "open"
     with db.reading() as session:
         assert session.scalars(select(Message).where(Message.direction == "out")).all() == []
-    assert agent.post(f"/drafts/{draft}/replies", form("Right words", rev=the_draft().rev, seen=conversation(world.free).version)).status_code == 303
+    assert (
+        agent.post(
+            f"/drafts/{draft}/replies", form("Right words", rev=the_draft().rev, seen=conversation(world.free).version)
+        ).status_code
+        == 303
+    )
     assert [one.state for one in outgoings()] == ["cancelled", "queued"]
 
 
@@ -188,7 +205,9 @@ def settled(agent: Visitor, world: World, state: str, **values: Any) -> Outgoing
     [sent] = outgoings()
     recipients = [one | {"state": {"failed": "refused"}.get(state, state)} for one in sent.recipients]
     with db.transaction() as session:
-        session.execute(update(Outgoing).where(Outgoing.id == sent.id).values(state=state, recipients=recipients, **values))
+        session.execute(
+            update(Outgoing).where(Outgoing.id == sent.id).values(state=state, recipients=recipients, **values)
+        )
     return sent
 
 
@@ -206,7 +225,10 @@ def test_an_uncertain_answer_is_a_persons_decision(agent: Visitor, world: World)
     page = agent.get(f"/conversations/{world.free}").text
     assert "Uncertain" in page
     assert "the customer may get it twice" in page
-    assert agent.post(f"/replies/{sent.id}/decision", {"what": "mark_sent", "next": "/inbox/open"}).headers["Location"] == "/inbox/open"
+    assert (
+        agent.post(f"/replies/{sent.id}/decision", {"what": "mark_sent", "next": "/inbox/open"}).headers["Location"]
+        == "/inbox/open"
+    )
     assert [one.state for one in outgoings()] == ["sent"]
     assert agent.post(f"/replies/{sent.id}/decision", {"what": "explode"}).status_code == 400
 
@@ -214,7 +236,10 @@ def test_an_uncertain_answer_is_a_persons_decision(agent: Visitor, world: World)
 def test_a_new_mail_begins_a_conversation(agent: Visitor, world: World) -> None:
     agent.post("/drafts", {"kind": "new"})
     draft = the_draft()
-    done = agent.post(f"/drafts/{draft.id}/replies", form("Good morning", to="新規 <new@example.jp>", subject="ご案内", next_status=""))
+    done = agent.post(
+        f"/drafts/{draft.id}/replies",
+        form("Good morning", to="新規 <new@example.jp>", subject="ご案内", next_status=""),
+    )
     assert done.status_code == 303
     page = agent.get(done.headers["Location"]).text
     assert "ご案内" in page

@@ -426,7 +426,7 @@
     return {
       text: () => area.textContent,
       sync() { html.value = empty() ? "" : squire.getHTML(); },
-      focus(atStart = false) { squire.focus(); if (atStart) squire.moveCursorToStart(); area.scrollIntoView({ block: "nearest" }); },
+      focus(atEnd = false) { squire.focus(); if (atEnd) squire.moveCursorToEnd(); area.scrollIntoView({ block: "nearest" }); },
       insertImage(url, alt) { squire.focus(); squire.insertImage(url, { alt }); changed(); },
       dropImage(url) { for (const picture of area.querySelectorAll("img")) if (picture.getAttribute("src") === url) { picture.remove(); changed(); } },
     };

@@ -206,7 +206,7 @@
     const live = page.querySelector("[data-live]");
     live.textContent = text;
     const composer = place.querySelector("[data-composer]");
-    if (composer) composer.dispatchEvent(new CustomEvent("madoguchi:arrived", { detail: { text: `${text} ${last.dataset.snippet}`, version: page.dataset.version } }));
+    if (composer) composer.dispatchEvent(new CustomEvent("madoguchi:arrived", { detail: { text: last.dataset.snippet ? `${text} – ${last.dataset.snippet}` : text, version: page.dataset.version } }));
     else look();
   }
 
