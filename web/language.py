@@ -177,6 +177,11 @@ def ago(at: datetime | None) -> Markup:
     return _time(at, at.astimezone(reader.zone), reader, age(reader.now - at), " data-ago")
 
 
+def full(local: datetime) -> str:
+    """Day and time of a time in the reader's own zone, as a part of a sentence."""
+    return f"{_day(local, _reader())} {local:%H:%M}"
+
+
 def age(span: timedelta) -> str:
     """A length of time in its largest whole unit."""
     units = unit_words()
