@@ -59,3 +59,7 @@ def main(ctx: click.Context) -> None:
         from inbox import config, logs
 
         logs.configure(config.settings_or_exit().log_level)
+    elif ctx.invoked_subcommand != "explain":  # which logs nothing, and starts often
+        from inbox import logs
+
+        logs.configure("warning")  # on standard error: what a command says stands alone on standard output
