@@ -99,7 +99,7 @@ class Installation:
             with self._lock:
                 for role, one in list(self._processes.items()):
                     if one.poll() is not None and not self._closing.is_set():
-                        self.ended[role] += 1
+                        self.ended[f"{role} ({one.returncode})"] += 1
                         self._start(role)
 
     def _start(self, role: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import http.server
 import ipaddress
@@ -18,6 +19,8 @@ import threading
 import urllib.parse
 from dataclasses import dataclass
 from pathlib import Path
+
+import psutil
 
 from tests.servers import NotHere, answers, free_port, wait_until
 
@@ -99,12 +102,16 @@ class Dovecot:
         """Stops the server; open sessions are cut."""
         if self._process is None:
             return
+        sessions = psutil.Process(self._process.pid).children(recursive=True)
         self._process.terminate()
         try:
             self._process.wait(10)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait(5)
+        for one in sessions:  # an IDLE notices only after a while that its master ended
+            with contextlib.suppress(psutil.NoSuchProcess):
+                one.kill()
         self._process = None
 
     def close(self) -> None:
