@@ -130,10 +130,9 @@ def remember(
     for key in keys:
         known.threads.setdefault(key, conversation)
     part = known.taking_part.setdefault(conversation, set())
-    part.update((message.from_address.lower(), *(one[1].lower() for one in (*reading.to, *reading.cc))))
-    conversation.attachment_count += sum(
-        not file.inline for file in reading.files
-    )
+    if not message.unverified:
+        part.update((message.from_address.lower(), *(one[1].lower() for one in (*reading.to, *reading.cc))))
+    conversation.attachment_count += sum(not file.inline for file in reading.files)
 
 
 def name_people(conversation: Conversation, *named: list[str] | None) -> None:

@@ -1,4 +1,5 @@
-"""All that a batch of mails needs to know before it is filed, read in a handful of queries and kept up to date in memory."""
+"""All that a batch of mails needs to know before it is filed, read in a handful of queries and kept up to date in
+memory."""
 
 from __future__ import annotations
 
@@ -215,10 +216,13 @@ def _goes_on(one: Conversation, found: dict[int, Conversation]) -> Conversation:
 
 
 def _taking_part(session: Session, knowledge: Knowledge) -> None:
-    """Who stands in From, To or Cc of each conversation's mails."""
+    """Who stands in From, To or Cc of each conversation's mails.
+
+    A mail of somebody who took no part makes nobody take part, or his second mail would pass for a customer's.
+    """
     rows = session.execute(
         select(Message.conversation_id, Message.from_address, Message.to, Message.cc).where(
-            Message.conversation_id.in_(knowledge.conversations)
+            Message.conversation_id.in_(knowledge.conversations), Message.unverified.is_(False)
         )
     )
     for conversation in knowledge.conversations.values():

@@ -9,7 +9,17 @@ from sqlalchemy import Engine, func, select, update
 
 from inbox import conversations, db, joins, people, search
 from inbox.mail import threads
-from inbox.models import Conversation, FolderCount, JoinSuggestion, Message, Outgoing, Person, PersonAddress, RawMail, ThreadKey
+from inbox.models import (
+    Conversation,
+    FolderCount,
+    JoinSuggestion,
+    Message,
+    Outgoing,
+    Person,
+    PersonAddress,
+    RawMail,
+    ThreadKey,
+)
 from tests.inbox.cast import CUSTOMER, a_user
 from tests.inbox.intake.story import DAY, MINUTE, NOW, Story, a_mail, count, secret
 
@@ -123,7 +133,9 @@ def test_p13_our_own_mail_coming_back_opens_nothing(story: Story) -> None:
     other = Story("Sales")
     row = story.arrive(a_mail())
     outgoing = story.sent(story.conversation_of(row).id)
-    transported = b"Received: from out.example by in.example\r\nReturn-Path: <support@shop.example>\r\n" + story.raw_of(outgoing)
+    transported = b"Received: from out.example by in.example\r\nReturn-Path: <support@shop.example>\r\n" + story.raw_of(
+        outgoing
+    )
     for where, folder in ((story, "INBOX"), (story, "Sent"), (other, "INBOX")):
         seen = where.arrive(transported, folder=folder)
         assert (seen.state, seen.message_id) == ("own", outgoing.message_id)
@@ -160,7 +172,9 @@ def test_a_customers_answer_to_an_uncertain_mail_joins_by_its_signed_id(story: S
 
 def test_an_answer_from_outlook_counts(story: Story) -> None:
     row = story.arrive(a_mail(mail_id="<q@c.example>"))
-    seen = story.arrive(a_mail("ご連絡ありがとうございます", sender=COLLEAGUE, to=CUSTOMER[1], answers="<q@c.example>"), folder="Sent")
+    seen = story.arrive(
+        a_mail("ご連絡ありがとうございます", sender=COLLEAGUE, to=CUSTOMER[1], answers="<q@c.example>"), folder="Sent"
+    )
     found = story.conversation_of(seen)
     assert found.id == story.conversation_of(row).id
     assert (found.status, found.waiting_since, found.last_direction, found.version) == ("waiting", None, "out", 2)
@@ -178,7 +192,9 @@ def test_an_answer_from_outlook_that_the_customer_overtook_leaves_the_later_mail
 
 
 def test_a_conversation_begun_in_outlook_is_closed_until_the_customer_answers(story: Story) -> None:
-    sent = story.arrive(a_mail("案内", sender=COLLEAGUE, to=f"山田 <{CUSTOMER[1]}>", mail_id="<o@shop.example>"), folder="Sent")
+    sent = story.arrive(
+        a_mail("案内", sender=COLLEAGUE, to=f"山田 <{CUSTOMER[1]}>", mail_id="<o@shop.example>"), folder="Sent"
+    )
     assert story.conversation_of(sent).status == "closed"
     answer = story.arrive(a_mail("返事", answers="<o@shop.example>"))
     found = story.conversation_of(answer)
@@ -207,6 +223,19 @@ def test_a_stranger_with_a_real_id_joins_marked_as_unverified(story: Story) -> N
     with db.reading() as session:
         person = session.get_one(Person, found.person_id)
         assert person.addresses[0].address == CUSTOMER[1]
+
+
+@pytest.mark.parametrize("together", [False, True], ids=["one by one", "in one batch"])
+def test_s13_a_stranger_stays_one_in_the_second_mail_and_brings_nobody_along(story: Story, together: bool) -> None:
+    story.arrive(a_mail(mail_id="<q@c.example>"))
+    friend = ("Freund", "friend@elsewhere.example")
+    mails = [
+        a_mail("ich auch", sender=STRANGER, answers="<q@c.example>", headers={"Cc": friend[1]}),
+        a_mail("nochmal", sender=STRANGER, answers="<q@c.example>", mail_id="<s2@c.example>"),
+        a_mail("und ich", sender=friend, answers="<q@c.example>", mail_id="<s3@c.example>"),
+    ]
+    rows = story.arrives(*mails) if together else [story.arrive(mail) for mail in mails]
+    assert [story.message_of(row).unverified for row in rows] == [True, True, True]
 
 
 def test_a_stranger_with_an_id_that_nobody_saw_joins_nothing(story: Story) -> None:
@@ -272,7 +301,12 @@ def test_a_first_import_opens_only_what_still_waits(story: Story) -> None:
     old = story.arrive(a_mail("alt", subject="alt"), at=NOW - 90 * DAY, silent=True)
     young = story.arrive(a_mail("neu", subject="neu", mail_id="<n@c.example>"), at=NOW - 3 * DAY, silent=True)
     done = story.arrive(a_mail("erledigt", subject="e", mail_id="<e@c.example>"), at=NOW - 2 * DAY, silent=True)
-    story.arrive(a_mail("ok", sender=COLLEAGUE, to=CUSTOMER[1], answers="<e@c.example>"), folder="Sent", at=NOW - DAY, silent=True)
+    story.arrive(
+        a_mail("ok", sender=COLLEAGUE, to=CUSTOMER[1], answers="<e@c.example>"),
+        folder="Sent",
+        at=NOW - DAY,
+        silent=True,
+    )
     assert story.conversation_of(old).status == "closed"
     assert (story.conversation_of(young).status, story.conversation_of(young).waiting_since) == ("open", NOW - 3 * DAY)
     assert (story.conversation_of(done).status, story.conversation_of(done).waiting_since) == ("closed", None)
@@ -311,7 +345,9 @@ def test_mail_to_a_joined_conversation_goes_where_it_was_joined_to(story: Story)
 
 
 def test_a_form_that_writes_in_our_name_is_from_whom_reply_to_names(story: Story) -> None:
-    row = story.arrive(a_mail("問い合わせ", sender=("Web form", "support@shop.example"), headers={"Reply-To": f"山田 <{CUSTOMER[1]}>"}))
+    row = story.arrive(
+        a_mail("問い合わせ", sender=("Web form", "support@shop.example"), headers={"Reply-To": f"山田 <{CUSTOMER[1]}>"})
+    )
     with db.reading() as session:
         person = session.get_one(Person, story.conversation_of(row).person_id)
         assert person.addresses[0].address == CUSTOMER[1]
@@ -359,7 +395,9 @@ def test_mail_that_cannot_be_read_stands_in_quarantine_and_the_others_are_filed(
 
 
 def test_a_version_is_raised_once_for_every_mail(story: Story) -> None:
-    rows = story.arrives(*[a_mail(f"{n}", mail_id=f"<{n}@c.example>", answers="<0@c.example>" if n else "") for n in range(5)])
+    rows = story.arrives(
+        *[a_mail(f"{n}", mail_id=f"<{n}@c.example>", answers="<0@c.example>" if n else "") for n in range(5)]
+    )
     assert story.conversation_of(rows[0]).version == 5
 
 
