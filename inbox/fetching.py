@@ -1,7 +1,7 @@
 """Reads a mailbox's folders: what is new goes into the ledger with its bytes, then into conversations.
 
-Whoever holds the connection calls this: the poller's threads, `fetch --once`, and the reconciliation. No transaction is open
-while a socket is waited for, and none while the children read.
+Whoever holds the connection calls this: the poller's threads, `fetch --once`, and the reconciliation. No transaction
+is open while a socket is waited for, and none while the children read.
 """
 
 from __future__ import annotations
@@ -110,7 +110,8 @@ def find_sent_folder(account: Account, connection: Connection) -> bool:
 
 
 class _Taking:
-    """Mails on their way from the server into the ledger and on into conversations; the children read one batch ahead."""
+    """Mails on their way from the server into the ledger and on into conversations; the children read one batch
+    ahead."""
 
     def __init__(self, account: Account, folder: FolderToRead, uidvalidity: int, cursor: _Cursor) -> None:
         self._account = account

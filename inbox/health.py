@@ -64,7 +64,8 @@ class SystemHealth:
 
 @dataclass(frozen=True)
 class ImportProgress:
-    """A first import or back-fill that runs: mails done and in all, mails a second so far, seconds left at that rate."""
+    """A first import or back-fill that runs: mails done and in all, mails a second so far, seconds left at that
+    rate."""
 
     done: int
     total: int
@@ -74,7 +75,8 @@ class ImportProgress:
 
 @dataclass(frozen=True)
 class MailboxHealth:
-    """One mailbox. `state`: ok, new (never read yet), late, failing, stopped (refused passwords: waits for new settings), off.
+    """One mailbox. `state`: ok, new (never read yet), late, failing, stopped (refused passwords: waits for new
+    settings), off.
 
     `code` and `text` are the last problem of reading (`wire.problems.CODES` and the server's words), "" when it works.
     """
@@ -236,7 +238,7 @@ def _leaving(session: Session) -> dict[int, int]:
         .where(Outgoing.state.in_(("queued", "sending")))
         .group_by(Outgoing.mailbox_id)
     )
-    return {mailbox_id: count for mailbox_id, count in rows}
+    return dict(rows.all())
 
 
 def _mailbox(

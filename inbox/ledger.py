@@ -1,4 +1,5 @@
-"""The ledger of every folder: what is on the server, and what became of it here. `reconcile` proves it against the server."""
+"""The ledger of every folder: what is on the server, and what became of it here. `reconcile` proves it against the
+server."""
 
 from __future__ import annotations
 

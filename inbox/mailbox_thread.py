@@ -238,7 +238,8 @@ class MailboxThread(threading.Thread):
 
 
 def pause(problem: Problem, failures: int) -> timedelta:
-    """How long to wait after the `failures`-th failure in a row; grows from seconds to half an hour, with some chance in it."""
+    """How long to wait after the `failures`-th failure in a row; grows from seconds to half an hour, with some
+    chance in it."""
     if problem.code == "disk_full":
         return timedelta(seconds=FULL_DISK_PAUSE)
     quick = QUICK if _is_passing(problem) or problem.code == "internal" else ()

@@ -1,7 +1,8 @@
 """Understands mails in child processes that are bounded in time and memory, so that no mail takes down who files it.
 
-`readings(...)` hands bytes' hashes to the children and yields what they read, in order, while they read on ahead. A mail at which
-a child dies, hangs or refuses comes back as `Unreadable`; the child is replaced and the other mails go on.
+`readings(...)` hands bytes' hashes to the children and yields what they read, in order, while they read on ahead. A
+mail at which a child dies, hangs or refuses comes back as `Unreadable`; the child is replaced and the other mails go
+on.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from inbox import reading
-from inbox.blobs import blobs
+from inbox.blobs import MissingBlob, blobs
 from inbox.config import Settings, settings
 from inbox.mail.parse import TooComplex
 from inbox.mail.understand import understand
@@ -76,7 +77,8 @@ class Readers:
             thread.start()
 
     def submit(self, sha256: str, *, own_addresses: Collection[str] = ()) -> Future[Reading | Unreadable]:
-        """Reads the stored bytes of that hash; the answer comes within the time limit of the mails before it and its own."""
+        """Reads the stored bytes of that hash; the answer comes within the time limit of the mails before it and its
+        own."""
         task = _Task(sha256, tuple(own_addresses), Future())
         self._tasks.put(task)
         return task.answer
@@ -136,7 +138,8 @@ class _Child:
             self._replace()
 
     def take(self) -> None:
-        """Waits for the answer to the oldest mail and hands it over; a mail at which a child died gets a second chance."""
+        """Waits for the answer to the oldest mail and hands it over; a mail at which a child died gets a second
+        chance."""
         try:
             answer = self._answer()
         except _NotStarted as error:  # no memory, no process: not the mails' fault
@@ -178,7 +181,7 @@ class _Child:
             return Unreadable("timeout", f"not understood within {WALL_SECONDS:.0f} s")
         except (EOFError, OSError):
             return self._obituary()
-        found: Reading | Unreadable = pickle.loads(payload)  # noqa: S301 - written by our own child
+        found: Reading | Unreadable = pickle.loads(payload)  # noqa: S301 - from our own child
         return found
 
     def _obituary(self) -> Unreadable:
@@ -296,7 +299,8 @@ def _exactly(stream: Any, length: int, deadline: float) -> bytes:
 
 
 def main() -> None:
-    """Reads hashes from standard input and answers each with a pickled `Reading` or `Unreadable`, until the input ends."""
+    """Reads hashes from standard input and answers each with a pickled `Reading` or `Unreadable`, until the input
+    ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -305,7 +309,8 @@ def main() -> None:
     secret, in_pieces = settings().secret("message ids"), not settings().database.startswith("sqlite")
     _write(sink, b"ready")
     while header := source.read(_LENGTH.size):
-        sha256, own_addresses = pickle.loads(source.read(_LENGTH.unpack(header)[0]))  # noqa: S301 - our own parent
+        size = _LENGTH.unpack(header)[0]
+        sha256, own_addresses = pickle.loads(source.read(size))  # noqa: S301 - from our own parent
         _allow_cpu(CPU_SECONDS)
         answer = _read(sha256, own_addresses, secret, words_in_pieces=in_pieces)
         _write(sink, pickle.dumps(answer, protocol=pickle.HIGHEST_PROTOCOL))
@@ -322,11 +327,10 @@ def _read(sha256: str, own_addresses: tuple[str, ...], secret: bytes, *, words_i
         return Unreadable("memory", f"needs more than {MEMORY_BYTES // 1_000_000} MB")
     except RecursionError:
         return Unreadable("too_complex", "nested too deeply")
-    except (
-        Exception
-    ) as error:  # the edge of a job: one mail's trouble is a row in the quarantine, never the end of the others
-        cause = "missing_bytes" if type(error).__name__ == "MissingBlob" else "failed"
-        return Unreadable(cause, f"{type(error).__name__}: {error}"[:500])
+    except MissingBlob:
+        return Unreadable("missing_bytes", sha256)
+    except Exception as error:  # noqa: BLE001 - the edge of a job: one mail's trouble is never the end of the others
+        return Unreadable("failed", f"{type(error).__name__}: {error}"[:500])
 
 
 def _allow_cpu(seconds: int) -> None:

@@ -1,8 +1,9 @@
 """The poller process: one thread for each mailbox that it holds, so that a server that hangs delays no other.
 
-Pollers share the mailboxes by leases in the database; a second one may run anywhere. A mailbox's thread keeps one connection,
-reads all folders every POLL_SECONDS and waits with IDLE on the inbox in between: polling is the truth, IDLE only makes it faster.
-Whatever goes wrong is written at the mailbox in facts, waited for with growing pauses, and tried again without a restart.
+Pollers share the mailboxes by leases in the database; a second one may run anywhere. A mailbox's thread keeps one
+connection, reads all folders every POLL_SECONDS and waits with IDLE on the inbox in between: polling is the truth,
+IDLE only makes it faster. Whatever goes wrong is written at the mailbox in facts, waited for with growing pauses,
+and tried again without a restart.
 """
 
 from __future__ import annotations
@@ -38,7 +39,8 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True)
 class _World:
-    """What the database says: mailboxes to read with their settings' fingerprints, who holds them, which are asked for now."""
+    """What the database says: mailboxes to read with their settings' fingerprints, who holds them, which are asked
+    for now."""
 
     fingerprints: dict[int, str]
     held_by: dict[int, tuple[str, datetime]]

@@ -1,4 +1,5 @@
-"""What is kept of a mail that was understood: small, clean for both databases, and quick to hand from process to process."""
+"""What is kept of a mail that was understood: small, clean for both databases, and quick to hand from process to
+process."""
 
 from __future__ import annotations
 
@@ -62,7 +63,8 @@ class Reading:
 
 
 def of(understood: Understanding, *, secret: bytes, words_in_pieces: bool = False) -> Reading:
-    """The reading of a mail. Ids that look like ours but were not signed with `secret` are left out of all threading."""
+    """The reading of a mail. Ids that look like ours but were not signed with `secret` are left out of all
+    threading."""
     mail = understood.mail
     named = (*mail.in_reply_to, *mail.references)
     ours = {one: threads.read_own_id(secret, one) for one in named}

@@ -1,7 +1,8 @@
 """Compares what a server holds with the ledger, mail by mail, writes the sums, and fetches what is missing.
 
-Every hour the newest part of each folder, because a mail can appear below the cursor; every night and when asked for, all of it.
-The sums are what a person sees: on the server = filed + in quarantine + left out on purpose, and missing is 0.
+Every hour the newest part of each folder, because a mail can appear below the cursor; every night and when asked
+for, all of it. The sums are what a person sees: on the server = filed + in quarantine + left out on purpose, and
+missing is 0.
 """
 
 from __future__ import annotations

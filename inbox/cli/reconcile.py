@@ -53,7 +53,8 @@ def _sums(one: Ledger) -> dict[str, Any]:
 
 def _words(told: dict[str, Any]) -> str:
     lines = [
-        f"{one['folder']}: on the server {one['on_server']:,} = filed {one['filed']:,} + in quarantine {one['quarantined']:,}"
+        f"{one['folder']}: on the server {one['on_server']:,}"
+        f" = filed {one['filed']:,} + in quarantine {one['quarantined']:,}"
         + (f" + left out {one['left_out']:,}" if one["left_out"] else "")
         + (f"  MISSING {one['missing']:,}" if one["missing"] else "")
         for one in told["folders"]

@@ -1,7 +1,7 @@
 """Decides where an incoming mail belongs, from what is known; writes nothing.
 
-By ids alone: first a signed id of ours, then the mails that it names. Who did not take part so far joins only a mail that
-really stands in the conversation, and is marked; an id of ours without its signature joins nothing.
+By ids alone: first a signed id of ours, then the mails that it names. Who did not take part so far joins only a mail
+that really stands in the conversation, and is marked; an id of ours without its signature joins nothing.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ def place_of(known: Knowledge, reading: Reading, *, trusted: bool) -> Place:
 
 
 def copy_of(candidates: list[Stored], reading: Reading) -> Stored | None:
-    """The message that a mail repeats word for word, over another of our addresses perhaps; same Message-ID is not enough."""
+    """The message that a mail repeats word for word, over another of our addresses perhaps; same Message-ID is not
+    enough."""
     return next((one for one in candidates if _is_same(one, reading)), None)
 
 

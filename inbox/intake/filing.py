@@ -1,4 +1,5 @@
-"""Files what the children read: into conversations, with all that follows, in one transaction for some dozens of mails."""
+"""Files what the children read: into conversations, with all that follows, in one transaction for some dozens of
+mails."""
 
 from __future__ import annotations
 
@@ -67,7 +68,8 @@ def pending(
     mailbox_id: int | None = None,
     raw_ids: Sequence[int] | None = None,
 ) -> dict[int, list[Kept]]:
-    """Ledger rows with bytes that wait to be filed, by mailbox: those of one mailbox, those named, or the overlooked."""
+    """Ledger rows with bytes that wait to be filed, by mailbox: those of one mailbox, those named, or the
+    overlooked."""
     wanted = (
         select(Folder.mailbox_id, RawMail.id, RawMail.sha256)
         .join(Folder, Folder.id == RawMail.folder_id)
@@ -155,7 +157,8 @@ def _refuse(one: Understood, error: BaseException) -> None:
 
 
 def _is_gone(error: DBAPIError) -> bool:
-    """Whether the database is not there or full, which is no mail's fault; a deadlock or a lock is worth another try."""
+    """Whether the database is not there or full, which is no mail's fault; a deadlock or a lock is worth another
+    try."""
     words = str(error.orig).lower()
     return not any(sign in words for sign in ("deadlock", "could not serialize"))
 

@@ -1,4 +1,5 @@
-"""Mail from outside: into the conversation that it goes on with, or into a new one; what it does there depends on who wrote it."""
+"""Mail from outside: into the conversation that it goes on with, or into a new one; what it does there depends on
+who wrote it."""
 
 from __future__ import annotations
 

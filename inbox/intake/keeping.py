@@ -1,4 +1,5 @@
-"""The ledger's first entry: a mail that a server showed, its bytes in the store, and the folder's cursor, in one commit."""
+"""The ledger's first entry: a mail that a server showed, its bytes in the store, and the folder's cursor, in one
+commit."""
 
 from __future__ import annotations
 
@@ -83,7 +84,8 @@ def keep(
 
 
 def glimpse(head: bytes) -> dict[str, str]:
-    """The telling headers of a mail that nobody understood, by lower-cased name: bounded, and never wrong enough to raise."""
+    """The telling headers of a mail that nobody understood, by lower-cased name: bounded, and never wrong enough to
+    raise."""
     found: dict[str, str] = {}
     block = head[:GLIMPSE_BYTES].replace(b"\r\n", b"\n").split(b"\n\n", 1)[0]
     for line in re.sub(rb"\n[ \t]+", b" ", block).split(b"\n"):

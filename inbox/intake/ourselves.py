@@ -109,7 +109,8 @@ def _oldest_after(session: Session, conversation: Conversation, at: datetime) ->
 
 
 def _was_ours(session: Session, known: Knowledge, mail: Mail, stored: Stored, *, now: datetime) -> None:
-    """A mail filed from the inbox (a Cc to ourselves) turns out to be a colleague's answer: the Sent folder has it too."""
+    """A mail filed from the inbox (a Cc to ourselves) turns out to be a colleague's answer: the Sent folder has it
+    too."""
     message = stored.row or session.get(Message, stored.message_id)
     conversation = known.conversation(stored.conversation)
     if message is None or conversation is None or message.from_address.lower() not in known.all_addresses:

@@ -1,4 +1,5 @@
-"""Connected mailboxes: providers' settings, the form, trying both directions, adding, changing, removing, and their secrets."""
+"""Connected mailboxes: providers' settings, the form, trying both directions, adding, changing, removing, and their
+secrets."""
 
 from inbox.mailboxes.accounts import LOGIN_TRIES, REFUSED, Account, FolderToRead, account, active_ids
 from inbox.mailboxes.demo_mailbox import connect_demo, remove_demo

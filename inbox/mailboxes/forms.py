@@ -22,7 +22,8 @@ _ADDRESS = re.compile(r"^[^\s@<>\",;:\\\x00-\x1f]{1,64}@[^\s@<>\",;:\\\x00-\x1f]
 
 @dataclass(frozen=True)
 class MailboxForm:
-    """All settings of a mailbox. An empty password keeps the stored one; `sent_folder` "" lets the poller look for it."""
+    """All settings of a mailbox. An empty password keeps the stored one; `sent_folder` "" lets the poller look for
+    it."""
 
     name: str
     address: str

@@ -1,4 +1,5 @@
-"""Adding, changing and removing mailboxes. Whoever tries the settings first (`trying.test`) does so outside of these."""
+"""Adding, changing and removing mailboxes. Whoever tries the settings first (`trying.test`) does so outside of
+these."""
 
 from __future__ import annotations
 
@@ -91,7 +92,8 @@ def change(session: Session, who: Viewer | None, mailbox_id: int, form: MailboxF
 
 
 def choose_folders(session: Session, mailbox_id: int, folders: tuple[str, ...], *, sent_folder: str) -> None:
-    """Which folders are read. A folder that is no longer read keeps its ledger, and goes on from there when chosen again."""
+    """Which folders are read. A folder that is no longer read keeps its ledger, and goes on from there when chosen
+    again."""
     mailbox = _of(session, mailbox_id)
     mailbox.sent_folder = sent_folder
     wanted = dict.fromkeys(folders, "inbox") | ({sent_folder: "sent"} if sent_folder else {})
@@ -104,7 +106,7 @@ def choose_folders(session: Session, mailbox_id: int, folders: tuple[str, ...], 
             mailbox.folders.append(Folder(name=name, role=role))
 
 
-def set_active(session: Session, who: Viewer | None, mailbox_id: int, on: bool, *, now: datetime) -> None:  # noqa: FBT001 - as agreed with the pages
+def set_active(session: Session, who: Viewer | None, mailbox_id: int, on: bool, *, now: datetime) -> None:
     """Switches reading on or off; what was filed stays."""
     if who is not None:
         must_be(who, "admin")
@@ -129,7 +131,8 @@ def read_now(session: Session, mailbox_id: int, *, now: datetime) -> None:
 
 
 def remove(session: Session, who: Viewer | None, mailbox_id: int, *, now: datetime) -> None:
-    """Takes a mailbox away with all its conversations. Nothing happens on its server. Stored bytes are left to the clock."""
+    """Takes a mailbox away with all its conversations. Nothing happens on its server. Stored bytes are left to the
+    clock."""
     if who is not None:
         must_be(who, "admin")
     mailbox = _of(session, mailbox_id)

@@ -1,4 +1,5 @@
-"""Tries a mailbox's settings in both directions and says in plain words what is wrong. Opens sockets: no transaction here."""
+"""Tries a mailbox's settings in both directions and says in plain words what is wrong. Opens sockets: no transaction
+here."""
 
 from __future__ import annotations
 

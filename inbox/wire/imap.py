@@ -1,8 +1,9 @@
 """Reads an IMAP account: signs in, shows what is there, fetches bytes, waits for news. Nothing here changes a flag.
 
-Folders are opened read-only (EXAMINE) and bodies fetched with BODY.PEEK[]. Only what every server answers well is asked:
-never ENVELOPE or BODYSTRUCTURE, whose broken forms stop a client before any mail is read. A batch that fails is halved until
-the mail that is to blame stands alone. Every error leaves as `WireProblem` with a code and the server's own words.
+Folders are opened read-only (EXAMINE) and bodies fetched with BODY.PEEK[]. Only what every server answers well is
+asked: never ENVELOPE or BODYSTRUCTURE, whose broken forms stop a client before any mail is read. A batch that fails
+is halved until the mail that is to blame stands alone. Every error leaves as `WireProblem` with a code and the
+server's own words.
 """
 
 from __future__ import annotations
@@ -63,8 +64,8 @@ class Fetched:
     """One mail as the server gave it.
 
     `raw` is None when it could not be read: `cause` is then "vanished" (gone meanwhile), "too_large" (`head` holds its
-    header lines), "no_data" (listed, but the server gives no bytes) or "unreadable" (the server's answer makes no sense or ends
-    the connection); `detail` holds the words.
+    header lines), "no_data" (listed, but the server gives no bytes) or "unreadable" (the server's answer makes no
+    sense or ends the connection); `detail` holds the words.
     """
 
     uid: int
@@ -282,7 +283,8 @@ class Connection:
         self.open(folder)
 
     def _facts(self, uids: list[int]) -> dict[int, tuple[datetime | None, int]]:
-        """Arrival and size by UID; a UID that is gone is missing. One answer that makes no sense spoils only its own mail."""
+        """Arrival and size by UID; a UID that is gone is missing. One answer that makes no sense spoils only its own
+        mail."""
         try:
             with self._told():
                 answer = self._imap.fetch(uids, [b"UID", b"INTERNALDATE", b"RFC822.SIZE"])
@@ -354,7 +356,8 @@ class Connection:
         return answer
 
     def _revive(self, error: WireProblem) -> None:
-        """After a failed command: a connection that may be out of step is replaced. Raises when the server is not there."""
+        """After a failed command: a connection that may be out of step is replaced. Raises when the server is not
+        there."""
         cause = error.__cause__
         in_step = isinstance(cause, IMAPClientError) and not isinstance(cause, IMAPClientAbortError)
         if in_step and "got more than" not in str(cause):
@@ -393,7 +396,8 @@ class Connection:
         finally:
             with suppress(OSError):
                 sock.settimeout(READ_SECONDS)
-        return any([_is_news(one) for one in more]) or news  # every one is looked at: one may be a BYE
+        news_at_the_end = [_is_news(one) for one in more]  # every one is looked at: one may be a BYE
+        return news or any(news_at_the_end)
 
 
 def _prepare(client: IMAPClient) -> None:

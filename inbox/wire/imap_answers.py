@@ -1,4 +1,5 @@
-"""What IMAP servers say, made into plain values: folders and their roles, sizes and dates, and which problem words mean."""
+"""What IMAP servers say, made into plain values: folders and their roles, sizes and dates, and which problem words
+mean."""
 
 from __future__ import annotations
 
@@ -28,7 +29,8 @@ _SENT_NAMES = (
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A folder of the account. `role`: inbox, sent, trash, junk, drafts, archive, all, flagged or "" when nobody says."""
+    """A folder of the account. `role`: inbox, sent, trash, junk, drafts, archive, all, flagged or "" when nobody
+    says."""
 
     name: str
     role: str

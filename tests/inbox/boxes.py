@@ -72,7 +72,10 @@ class Box:
 
     def doveadm(self, *command: str) -> None:
         done = subprocess.run(
-            ["doveadm", "-c", str(self.dovecot.dir / "dovecot.conf"), *command], capture_output=True, text=True, check=False
+            ["doveadm", "-c", str(self.dovecot.dir / "dovecot.conf"), *command],
+            capture_output=True,
+            text=True,
+            check=False,
         )
         assert done.returncode == 0, done.stderr
 
@@ -82,7 +85,9 @@ class Box:
                 session.scalars(
                     select(RawMail)
                     .join(Folder, Folder.id == RawMail.folder_id)
-                    .where(Folder.mailbox_id == self.id, Folder.name == folder, RawMail.uidvalidity == Folder.uidvalidity)
+                    .where(
+                        Folder.mailbox_id == self.id, Folder.name == folder, RawMail.uidvalidity == Folder.uidvalidity
+                    )
                     .order_by(RawMail.uid)
                 )
             )

@@ -1,4 +1,5 @@
-"""Whole mailboxes from a real Dovecot into conversations: nothing lost, nothing doubled, whatever happens on the server."""
+"""Whole mailboxes from a real Dovecot into conversations: nothing lost, nothing doubled, whatever happens on the
+server."""
 
 from __future__ import annotations
 
@@ -32,7 +33,9 @@ def agrees(box: Box) -> bool:
     with db.reading() as session:
         sums = [one for one in reconcile.ledgers(session, None) if one.mailbox_id == box.id]
     return all(
-        one.reconciled_at is not None and one.missing == 0 and one.on_server == one.filed + one.quarantined + one.left_out
+        one.reconciled_at is not None
+        and one.missing == 0
+        and one.on_server == one.filed + one.quarantined + one.left_out
         for one in sums
     )
 
@@ -73,7 +76,9 @@ def bytes_of_files(box: Box, truths: Sequence[Truth]) -> None:
 
 
 @pytest.mark.slow
-def test_two_thousand_mails_survive_an_outage_a_new_uidvalidity_and_other_clients(engine: Engine, dovecot: Dovecot) -> None:
+def test_two_thousand_mails_survive_an_outage_a_new_uidvalidity_and_other_clients(
+    engine: Engine, dovecot: Dovecot
+) -> None:
     truths = list(mails(MANY))
     box = Box(dovecot)
     box.lay([truth.raw.replace(b"\r\n", b"\n") for truth in truths])
@@ -98,7 +103,7 @@ def test_two_thousand_mails_survive_an_outage_a_new_uidvalidity_and_other_client
         other.expunge()
     box.doveadm("mailbox", "update", "-u", box.user, "--uid-validity", "4711", "INBOX")
     box.read()
-    assert set(state for state in (row.state for row in box.rows())) == {"known"}
+    assert {row.state for row in box.rows()} == {"known"}
     assert len(box.rows()) == len(truths) - 10
     assert len(box.messages()) == messages
     with polling():
@@ -183,7 +188,9 @@ def test_p03_a_mail_that_appears_below_the_cursor_is_found_by_the_comparison(eng
 
 def agrees_in(box: Box, name: str) -> bool:
     row = box.folder(name)
-    return row.missing_count == 0 and row.server_count == row.accounted_count + row.quarantined_count + row.left_out_count
+    return (
+        row.missing_count == 0 and row.server_count == row.accounted_count + row.quarantined_count + row.left_out_count
+    )
 
 
 def test_mail_older_than_asked_for_stays_on_the_server_until_it_is_asked_for(engine: Engine, dovecot: Dovecot) -> None:
@@ -211,11 +218,22 @@ def test_b12_a_mail_that_is_too_large_stands_in_quarantine_with_its_headers(
     monkeypatch.setenv("MAX_MAIL_BYTES", "1000000")
     config.settings.cache_clear()
     box = Box(dovecot)
-    dovecot.deliver(box.user, b"From: a@c.example\r\nSubject: =?utf-8?B?5aSn44GN44GE?=\r\n\r\n" + b"0123456789" * 7 + b"\r\n" + b"abcdefghij\r\n" * 100_000)
+    dovecot.deliver(
+        box.user,
+        b"From: a@c.example\r\nSubject: =?utf-8?B?5aSn44GN44GE?=\r\n\r\n"
+        + b"0123456789" * 7
+        + b"\r\n"
+        + b"abcdefghij\r\n" * 100_000,
+    )
     dovecot.deliver(box.user, b"From: a@c.example\r\nSubject: small\r\n\r\nx\r\n")
     box.read()
     large, small = box.rows()
-    assert (large.state, large.cause, large.subject, large.sender) == ("quarantined", "too_large", "大きい", "a@c.example")
+    assert (large.state, large.cause, large.subject, large.sender) == (
+        "quarantined",
+        "too_large",
+        "大きい",
+        "a@c.example",
+    )
     assert small.state == "filed"
     monkeypatch.setenv("MAX_MAIL_BYTES", "5000000")
     config.settings.cache_clear()
@@ -254,7 +272,10 @@ def test_a_crash_after_the_bytes_are_kept_loses_nothing(
 def test_the_sent_folder_is_found_and_answers_from_elsewhere_count(engine: Engine, dovecot: Dovecot) -> None:
     box = Box(dovecot)
     now = format_datetime(datetime.now(UTC))
-    dovecot.deliver(box.user, f"From: c@c.example\r\nTo: {box.user}\r\nDate: {now}\r\nSubject: q\r\nMessage-ID: <q@c.example>\r\n\r\nhow?\r\n".encode())
+    dovecot.deliver(
+        box.user,
+        f"From: c@c.example\r\nTo: {box.user}\r\nDate: {now}\r\nSubject: q\r\nMessage-ID: <q@c.example>\r\n\r\nhow?\r\n".encode(),
+    )
     box.read()
     raw = f"From: {box.user}\r\nTo: c@c.example\r\nDate: {now}\r\nSubject: Re: q\r\nMessage-ID: <a@shop.example>\r\nIn-Reply-To: <q@c.example>\r\n\r\nso!\r\n"
     with IMAPClient("127.0.0.1", dovecot.imap, ssl=False) as other:

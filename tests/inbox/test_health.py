@@ -90,7 +90,9 @@ def test_an_import_tells_how_far_it_is(engine: Engine) -> None:
     with db.transaction() as session:
         session.execute(update(Mailbox).values(last_ok_at=NOW))
         session.execute(
-            update(Folder).where(Folder.role == "inbox").values(import_started_at=NOW, import_done=300, import_total=900)
+            update(Folder)
+            .where(Folder.role == "inbox")
+            .values(import_started_at=NOW, import_done=300, import_total=900)
         )
     with db.reading() as session:
         (found,) = health.mailboxes(session, None, now=NOW + timedelta(seconds=30))

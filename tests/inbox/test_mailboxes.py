@@ -107,9 +107,7 @@ def test_s29_the_password_stands_nowhere_in_the_clear(engine: Engine, form: Mail
         assert mailboxes.form_of(session, mailbox_id).imap_password == ""
 
 
-def test_a_lost_key_is_told_and_not_guessed(
-    engine: Engine, form: MailboxForm, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_lost_key_is_told_and_not_guessed(engine: Engine, form: MailboxForm, monkeypatch: pytest.MonkeyPatch) -> None:
     with db.transaction() as session:
         mailbox_id = mailboxes.add(session, None, form, now=NOW)
     monkeypatch.setenv("SECRET_KEY", "another key altogether, 0123456789")
@@ -237,7 +235,9 @@ def test_a_providers_refusal_says_what_kind_of_password_it_wants(dovecot: Doveco
     assert problem.code == "app_password"
 
 
-def test_secrets_are_told_apart_by_installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_settings_left: None) -> None:
+def test_secrets_are_told_apart_by_installation(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_settings_left: None
+) -> None:
     sealed = mailboxes.seal("x")
     assert mailboxes.open_secret(sealed) == "x"
     assert mailboxes.seal("x") != sealed

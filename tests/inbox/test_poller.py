@@ -1,4 +1,5 @@
-"""The poller with real mail servers: news within a second, nobody waits for a server that hangs, everything mends itself."""
+"""The poller with real mail servers: news within a second, nobody waits for a server that hangs, everything mends
+itself."""
 
 from __future__ import annotations
 
@@ -76,9 +77,7 @@ def test_mailboxes_are_added_changed_and_removed_while_it_runs(engine: Engine, d
         other = dovecot.account()
         dovecot.deliver(other.user, MAIL % (1, 1, 1))
         with db.transaction() as session:
-            form = replace(
-                mailboxes.form_of(session, first.id), imap_user=other.user, imap_password=other.password
-            )
+            form = replace(mailboxes.form_of(session, first.id), imap_user=other.user, imap_password=other.password)
             mailboxes.change(session, None, first.id, form, now=datetime.now(UTC))
             mailboxes.set_active(session, None, second.id, False, now=datetime.now(UTC))
         wait_until(lambda: len(first.messages()) == 1, what="the other account's mail is read")
@@ -167,7 +166,9 @@ def test_pauses_grow_to_half_an_hour_and_differ_by_chance() -> None:
     assert len({pause(Problem("lost"), 4) for _ in range(20)}) > 10
 
 
-def test_f07_a_server_that_restarts_again_and_again_loses_nothing(engine: Engine, dovecot: Dovecot, quick: None) -> None:
+def test_f07_a_server_that_restarts_again_and_again_loses_nothing(
+    engine: Engine, dovecot: Dovecot, quick: None
+) -> None:
     box = Box(dovecot)
     truths = list(mails(60))
     with polling():
@@ -179,7 +180,9 @@ def test_f07_a_server_that_restarts_again_and_again_loses_nothing(engine: Engine
             )
             dovecot.stop()
             dovecot.start()
-        wait_until(lambda: len(box.rows()) == 60 and "pending" not in box.states(), seconds=60, what="all mails are filed")
+        wait_until(
+            lambda: len(box.rows()) == 60 and "pending" not in box.states(), seconds=60, what="all mails are filed"
+        )
     assert box.conversations() >= len({truth.root for truth in truths}) - 1
     assert len(box.messages()) == sum(truth.copy_of is None for truth in truths)
 
@@ -210,7 +213,9 @@ def test_f04_a_database_that_drops_everybody_loses_nothing(engine: Engine, dovec
         wait_until(lambda: time.monotonic() > settled)
         ending.set()
         dropper.join()
-        wait_until(lambda: len(box.rows()) == 150 and "pending" not in box.states(), seconds=60, what="all mails are filed")
+        wait_until(
+            lambda: len(box.rows()) == 150 and "pending" not in box.states(), seconds=60, what="all mails are filed"
+        )
     assert "quarantined" not in box.states()
     assert len(box.messages()) == sum(truth.copy_of is None for truth in truths)
 
@@ -218,7 +223,10 @@ def test_f04_a_database_that_drops_everybody_loses_nothing(engine: Engine, dovec
 @contextmanager
 def small_disk(path: Path, size: str) -> Iterator[Path]:
     path.mkdir(parents=True)
-    if os.geteuid() != 0 or subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", path], check=False).returncode:
+    if (
+        os.geteuid() != 0
+        or subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", path], check=False).returncode
+    ):
         pytest.skip("a small disk can only be mounted by root")
     try:
         yield path
@@ -252,21 +260,27 @@ def test_f05_a_full_disk_moves_no_cursor_and_mends_itself(
 def test_two_pollers_share_and_one_takes_over_from_a_dead_one(engine: Engine, dovecot: Dovecot) -> None:
     boxes = [Box(dovecot) for _ in range(4)]
     environment = os.environ | {"DATABASE_URL": config.settings().database, "DATA_DIR": str(config.settings().data)}
-    other = subprocess.Popen([sys.executable, "-m", "inbox", "poller"], cwd=ROOT, env=environment, stderr=subprocess.DEVNULL)
+    other = subprocess.Popen(
+        [sys.executable, "-m", "inbox", "poller"], cwd=ROOT, env=environment, stderr=subprocess.DEVNULL
+    )
 
     def owners() -> list[str]:
         with db.reading() as session:
             return sorted(set(session.scalars(select(Folder.lease_owner).where(Folder.read))))
 
     try:
-        wait_until(lambda: all(box.mailbox().last_ok_at for box in boxes), seconds=40, what="the first poller reads all")
+        wait_until(
+            lambda: all(box.mailbox().last_ok_at for box in boxes), seconds=40, what="the first poller reads all"
+        )
         with polling() as poller:
             wait_until(lambda: len(poller._threads) == 2, seconds=20, what="the second one gets its share")
             assert len(owners()) == 2
             other.kill()
             other.wait()
             with db.transaction() as session:  # time passes
-                session.execute(update(Folder).where(Folder.lease_owner != poller.name).values(lease_until=datetime.now(UTC)))
+                session.execute(
+                    update(Folder).where(Folder.lease_owner != poller.name).values(lease_until=datetime.now(UTC))
+                )
                 session.execute(
                     update(Heartbeat)
                     .where(Heartbeat.name.contains(f":{other.pid}"))

@@ -7,11 +7,16 @@ import hashlib
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
-from email.utils import format_datetime
 from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 
 START = datetime(2026, 9, 1, tzinfo=UTC)
-WORDS = ("お世話になっております。", "商品がまだ届いておりません。", "返金の手続きについて教えてください。", "住所変更をお願いいたします。")
+WORDS = (
+    "お世話になっております。",
+    "商品がまだ届いておりません。",
+    "返金の手続きについて教えてください。",
+    "住所変更をお願いいたします。",
+)
 HARD = ("①②③ 番号付き", "髙島㈱ ①番", "ﾊﾝｶｸ ｶﾅ", "〜から‐まで", "纊褜鍈銈蓜")  # NEC and IBM characters, half-width kana
 
 
@@ -48,7 +53,13 @@ def mails(count: int, *, seed: int = 11) -> Iterator[Truth]:
 
 def _mail(chance: random.Random, index: int, parent: tuple[str, tuple[str, ...], int] | None) -> Truth:
     hard = chance.random() < 0.02
-    charset = "cp50221" if hard and chance.random() < 0.5 else "cp932" if hard else chance.choice(("utf-8", "iso-2022-jp", "cp932"))
+    charset = (
+        "cp50221"
+        if hard and chance.random() < 0.5
+        else "cp932"
+        if hard
+        else chance.choice(("utf-8", "iso-2022-jp", "cp932"))
+    )
     mark = chance.choice(HARD[:3] if charset == "cp50221" else HARD[:2]) if hard else "件名"
     subject, first = f"{mark} {index}", f"{mark} 本文 {index}"
     body = "\n".join([first, *chance.choices(WORDS, k=chance.randint(3, 60))]) + "\n"

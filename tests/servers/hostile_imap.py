@@ -1,7 +1,8 @@
-"""A scripted IMAP server that answers what it should not; everything that the script does not name is answered as usual.
+"""A scripted IMAP server that answers what it should not; everything that the script does not name is answered as
+usual.
 
-`HostileImap(mails, on_fetch=...)`: the hook gets the tag, the UIDs and the items asked for and returns the bytes to send, or None
-for the usual answer. `hang=True` accepts connections and says nothing.
+`HostileImap(mails, on_fetch=...)`: the hook gets the tag, the UIDs and the items asked for and returns the bytes to
+send, or None for the usual answer. `hang=True` accepts connections and says nothing.
 """
 
 from __future__ import annotations

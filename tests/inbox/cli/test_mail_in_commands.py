@@ -67,7 +67,13 @@ def test_fetch_once_reconcile_and_the_quarantine(engine: Engine, dovecot: Doveco
     done = run("reconcile", "--json")
     (told,) = lines(done)
     inbox = next(one for one in told["folders"] if one["folder"] == "INBOX")
-    assert (done.returncode, inbox["on_server"], inbox["filed"], inbox["quarantined"], inbox["missing"]) == (0, 9, 8, 1, 0)
+    assert (done.returncode, inbox["on_server"], inbox["filed"], inbox["quarantined"], inbox["missing"]) == (
+        0,
+        9,
+        8,
+        1,
+        0,
+    )
     assert "on the server 9 = filed 8 + in quarantine 1" in run("reconcile").stdout
     listed = run("quarantine", "list", "--json")
     assert (listed.returncode, lines(listed)[0]["cause"]) == (1, "too_complex")

@@ -73,7 +73,12 @@ class Story:
         self._uid = 0
 
     def arrives(
-        self, *raws: bytes, folder: str = "INBOX", at: datetime | None = None, silent: bool = False, uidvalidity: int = 1
+        self,
+        *raws: bytes,
+        folder: str = "INBOX",
+        at: datetime | None = None,
+        silent: bool = False,
+        uidvalidity: int = 1,
     ) -> list[RawMail]:
         """The mails stand in the ledger and are filed, all in one batch; their ledger rows."""
         arrivals = []
@@ -83,7 +88,9 @@ class Story:
             sha256 = blobs().put(raw)
             arrivals.append(Arrival(self._uid, at or self.now, len(raw), sha256, silent=silent))
         with db.transaction() as session:
-            row = session.scalars(select(Folder).where(Folder.mailbox_id == self.mailbox_id, Folder.name == folder)).one()
+            row = session.scalars(
+                select(Folder).where(Folder.mailbox_id == self.mailbox_id, Folder.name == folder)
+            ).one()
             row.uidvalidity = uidvalidity
             folder_id = row.id
         with db.transaction() as session:
@@ -97,12 +104,18 @@ class Story:
     def arrive(self, raw: bytes, **about: object) -> RawMail:
         return self.arrives(raw, **about)[0]  # type: ignore[arg-type]
 
-    def sent(self, conversation_id: int, text: str = "確認します。", *, to: str = CUSTOMER[1], state: str = "sent") -> Outgoing:
+    def sent(
+        self, conversation_id: int, text: str = "確認します。", *, to: str = CUSTOMER[1], state: str = "sent"
+    ) -> Outgoing:
         """An answer of ours that left (or may have left) the queue."""
         with db.transaction() as session:
             conversation = session.get_one(Conversation, conversation_id)
-            mail_id = threads.new_message_id(secret(), conversation_id, f"t{self._uid}{self.now:%H%M%S}", "shop.example")
-            raw = a_mail(text, sender=("Support", self.address), to=to, subject="Re: 届きません", mail_id=mail_id, date=self.now)
+            mail_id = threads.new_message_id(
+                secret(), conversation_id, f"t{self._uid}{self.now:%H%M%S}", "shop.example"
+            )
+            raw = a_mail(
+                text, sender=("Support", self.address), to=to, subject="Re: 届きません", mail_id=mail_id, date=self.now
+            )
             message = Message(
                 conversation_id=conversation_id, direction="out", kind="reply", from_address=self.address,
                 to=[["", to]], subject="Re: 届きません", mail_id=mail_id, key=threads.key(mail_id), at=self.now,

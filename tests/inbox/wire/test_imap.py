@@ -84,9 +84,7 @@ def test_a_certificate_for_another_name_is_refused(dovecot: Dovecot, account: Ac
     assert code_of(lambda: imap.connect(hosts)) == "certificate_name"
 
 
-def test_an_unknown_authority_is_refused(
-    dovecot: Dovecot, account: Account, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_unknown_authority_is_refused(dovecot: Dovecot, account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("TLS_CA_FILE")
     config.settings.cache_clear()
     for security in ("tls", "starttls"):
@@ -318,7 +316,9 @@ def around(talk: Talk, tag: str, spoilt: bytes) -> bytes:
 
 NONSENSE: dict[str, Callable[[Talk, str], bytes | None]] = {
     "literal announced too long, then cut": lambda talk, tag: _cut(talk, b"* 5 FETCH (UID 5 BODY[] {9999}\r\nshort"),
-    "literal announced too short": lambda talk, tag: around(talk, tag, b"* 5 FETCH (UID 5 BODY[] {3}\r\n" + MAILS[5] + b")\r\n"),
+    "literal announced too short": lambda talk, tag: around(
+        talk, tag, b"* 5 FETCH (UID 5 BODY[] {3}\r\n" + MAILS[5] + b")\r\n"
+    ),
     "literal of a terabyte": lambda talk, tag: around(talk, tag, b"* 5 FETCH (UID 5 BODY[] {1099511627776}\r\n"),
     "negative literal": lambda talk, tag: around(talk, tag, b"* 5 FETCH (UID 5 BODY[] {-3}\r\nabc)\r\n"),
     "body NIL": lambda talk, tag: around(talk, tag, b"* 5 FETCH (UID 5 BODY[] NIL)\r\n"),
@@ -329,7 +329,9 @@ NONSENSE: dict[str, Callable[[Talk, str], bytes | None]] = {
     "uid that is no number": lambda talk, tag: around(talk, tag, b'* 5 FETCH (UID x BODY[] "a")\r\n'),
     "negative uid": lambda talk, tag: around(talk, tag, b'* 5 FETCH (UID -5 BODY[] "a")\r\n'),
     "sequence that is no number": lambda talk, tag: around(talk, tag, b'* five FETCH (UID 5 BODY[] "a")\r\n'),
-    "a line of ten megabytes": lambda talk, tag: around(talk, tag, b"* OK " + b"x" * 10_000_000 + b"\r\n* 5 FETCH (UID 5 BODY[] NIL)\r\n"),
+    "a line of ten megabytes": lambda talk, tag: around(
+        talk, tag, b"* OK " + b"x" * 10_000_000 + b"\r\n* 5 FETCH (UID 5 BODY[] NIL)\r\n"
+    ),
     "a line of twenty megabytes": lambda talk, tag: around(talk, tag, b"* OK " + b"x" * 20_000_000 + b"\r\n"),
     "tagged NO": lambda talk, tag: f"{tag} NO internal error\r\n".encode(),
     "tagged BAD": lambda talk, tag: f"{tag} BAD what\r\n".encode(),
@@ -340,7 +342,9 @@ NONSENSE: dict[str, Callable[[Talk, str], bytes | None]] = {
     "continuation out of nowhere": lambda talk, tag: around(talk, tag, b"+ go on\r\n") + b"",
     "BYE in the middle": lambda talk, tag: _cut(talk, b"* BYE see you\r\n"),
     "cut at once": lambda talk, tag: _cut(talk, b""),
-    "unknown untagged data": lambda talk, tag: around(talk, tag, b"* XANYTHING goes (a b {3}\r\nabc)\r\n* 5 FETCH (UID 5 BODY[] NIL)\r\n"),
+    "unknown untagged data": lambda talk, tag: around(
+        talk, tag, b"* XANYTHING goes (a b {3}\r\nabc)\r\n* 5 FETCH (UID 5 BODY[] NIL)\r\n"
+    ),
     "another mail's uid": lambda talk, tag: around(talk, tag, b'* 5 FETCH (UID 77 BODY[] "x")\r\n'),
 }
 
@@ -372,7 +376,7 @@ SPOILT_FACTS = {
     "date of nonsense": b'* 5 FETCH (UID 5 INTERNALDATE "yesterday" RFC822.SIZE 7)\r\n',
     "date far away": b'* 5 FETCH (UID 5 INTERNALDATE "01-Jan-0001 00:00:00 +1400" RFC822.SIZE 7)\r\n',
     "nothing but the uid": b"* 5 FETCH (UID 5)\r\n",
-    "an envelope that nobody asked for": b'* 5 FETCH (UID 5 ENVELOPE (((( RFC822.SIZE 7)\r\n',
+    "an envelope that nobody asked for": b"* 5 FETCH (UID 5 ENVELOPE (((( RFC822.SIZE 7)\r\n",
 }
 
 
