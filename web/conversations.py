@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from flask import Blueprint, g, redirect, render_template, request, url_for
-from flask_babel import gettext
 from markupsafe import Markup
 from werkzeug.wrappers import Response as AnyResponse
 
@@ -19,6 +18,7 @@ from inbox.errors import N_, UserError
 from inbox.mail import linkify, safe_html
 from web import drafts, edge, history, house, language, later
 from web.inbox import Wanted
+from web.language import gettext
 
 pages = Blueprint("conversations", __name__)
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from flask import Blueprint, g, redirect, render_template, request, url_for
-from flask_babel import gettext, lazy_gettext
+from flask_babel import lazy_gettext
 from werkzeug.wrappers import Response
 
 from inbox import demo, mailboxes
@@ -17,6 +17,7 @@ from inbox.demo.customer import Answer, File, Written
 from inbox.errors import N_, NotFound, UserError
 from web import edge
 from web.edge import Answer as Page
+from web.language import gettext
 
 pages = Blueprint("demo", __name__)
 

@@ -8,7 +8,6 @@ from html import escape
 from typing import Any
 
 from flask import Blueprint, Response, g, jsonify, redirect, render_template, request, url_for
-from flask_babel import gettext
 from werkzeug.wrappers import Response as AnyResponse
 
 from inbox import drafts, presence, sidebar
@@ -16,6 +15,7 @@ from inbox.config import settings
 from inbox.drafts import DraftView, StaleDraft
 from inbox.errors import N_, Conflict, NotFound, UserError
 from web import edge, language
+from web.language import gettext
 from web.serving import bytes_response
 from web.words import words
 

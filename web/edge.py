@@ -9,7 +9,6 @@ from typing import Any, TypeVar
 
 import structlog
 from flask import Flask, Response, current_app, flash, g, redirect, render_template, request, session, url_for
-from flask_babel import gettext
 from flask_wtf.csrf import CSRFError, CSRFProtect
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -21,6 +20,7 @@ from inbox import db, people
 from inbox.config import settings
 from inbox.errors import N_, Forbidden, NotFound, UserError
 from inbox.wire import ring
+from web.language import gettext
 from web.words import words
 
 READING = ("GET", "HEAD", "OPTIONS")

@@ -9,7 +9,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from flask import Blueprint, current_app, g, redirect, render_template, request, url_for
-from flask_babel import gettext, ngettext
 from werkzeug.wrappers import Response
 
 from inbox import health, ledger, mailboxes, people
@@ -18,6 +17,7 @@ from inbox.health import MailboxHealth, Part
 from inbox.ledger import Ledger
 from inbox.wire.problems import CODES
 from web import edge, language
+from web.language import gettext, ngettext
 
 pages = Blueprint("health", __name__)
 

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from flask_babel import gettext
 from markupsafe import Markup
 
 from inbox.conversation_page import EventView, MessageView, OutgoingView
 from web import language
+from web.language import gettext
 
 SILENT = ("sent", "received", "replied", "forwarded", "started", "elsewhere", "noted")  # the message or note shows it
 

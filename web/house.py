@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from flask import Flask, current_app, g, request, url_for
-from flask_babel import gettext
 
 from inbox import sidebar
 from inbox.sidebar import Sidebar, SideMailbox
 from web import language
-from web.language import unit_words
+from web.language import gettext, unit_words
 
 
 @dataclass(frozen=True)

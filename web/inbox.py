@@ -8,7 +8,6 @@ from typing import Any
 from urllib.parse import urlencode as url_encode
 
 from flask import Blueprint, Response, g, jsonify, redirect, render_template, request, url_for
-from flask_babel import gettext, ngettext
 from markupsafe import Markup
 from werkzeug.wrappers import Response as AnyResponse
 
@@ -17,6 +16,7 @@ from inbox.errors import N_, NotFound, UserError
 from inbox.lists import BOXES, ListRow
 from web import edge, house, language, later
 from web.assets import asset
+from web.language import gettext, ngettext
 
 pages = Blueprint("inbox", __name__)
 

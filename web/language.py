@@ -6,6 +6,8 @@ Catalogs are read from their .po files when the process starts: there is nothing
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import cache, cached_property
@@ -16,7 +18,7 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.support import NullTranslations, Translations
 from flask import Flask, g, has_request_context, request, session
-from flask_babel import Babel, Domain, get_locale, gettext
+from flask_babel import Babel, Domain, force_locale, get_locale
 from markupsafe import Markup, escape
 
 LOCALES = {"ja": "日本語", "en": "English"}
@@ -36,7 +38,6 @@ def install(app: Flask) -> None:
     app.add_template_filter(file_size)
     app.add_template_filter(many)
     app.context_processor(_for_templates)
-    # Flask-Babel looks its context up anew for each text; a page has hundreds of them and one reader
     app.jinja_env.install_gettext_callables(
         lambda text: _catalog_here().ugettext(text),
         lambda one, many, n: _catalog_here().ungettext(one, many, n),
@@ -114,9 +115,35 @@ def catalog(name: str) -> NullTranslations:
     return Translations(packed)
 
 
+def gettext(text: str, **values: object) -> str:
+    """`text` in the reader's language, %(name)s filled in. Flask-Babel's own looks its context up anew for each text."""
+    told = str(_catalog_here().ugettext(text))
+    return told % values if values else told
+
+
+def ngettext(one: str, many: str, num: int, **values: object) -> str:
+    """The same for what is counted; %(num)d is the number."""
+    return str(_catalog_here().ungettext(one, many, num)) % {"num": num, **values}
+
+
+@contextmanager
+def speaking(name: str) -> Iterator[None]:
+    """Texts in another language than the reader's: for a mail to somebody else."""
+    kept = g.get("catalog")
+    with force_locale(name):
+        g.catalog = catalog(name)
+        try:
+            yield
+        finally:
+            g.catalog = kept
+
+
 def _catalog_here() -> NullTranslations:
-    reader = get_locale()
-    return NullTranslations() if reader is None else catalog(reader.language)
+    """The catalog of this page's reader, looked up once."""
+    found: NullTranslations | None = g.get("catalog")
+    if found is None:
+        found = g.catalog = catalog(locale())
+    return found
 
 
 # -- times and sizes in words. Hand-made, because a list has a hundred of them and Babel needs 0.1 ms for each.

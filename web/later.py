@@ -5,9 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from flask_babel import gettext
-
 from inbox.errors import N_, UserError
+from web.language import gettext
 
 MORNING = 9  # o'clock
 

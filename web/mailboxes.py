@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from flask import Blueprint, g, redirect, render_template, request, url_for
-from flask_babel import gettext, ngettext
 from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response
 
@@ -18,6 +17,7 @@ from inbox.mailboxes.providers import provider as provider_of
 from inbox.wire.problems import WireProblem
 from web import edge
 from web.edge import Answer
+from web.language import gettext, ngettext
 from web.preferences import as_html
 
 pages = Blueprint("mailboxes", __name__)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from flask import Blueprint, Response, g, render_template, request
-from flask_babel import gettext
 
 from inbox import bodies
+from web.language import gettext
 from web.serving import bytes_response
 
 pages = Blueprint("messages", __name__)

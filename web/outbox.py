@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from flask import Blueprint, g, redirect, render_template, request, url_for
-from flask_babel import gettext
 from werkzeug.wrappers import Response
 
 from inbox import outbox, people, sidebar
 from inbox.errors import NotFound
 from inbox.outbox import OutboxRow
 from web import edge
+from web.language import gettext
 
 pages = Blueprint("outbox", __name__)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from flask import Blueprint, g, redirect, render_template, request, url_for
-from flask_babel import force_locale, gettext
 from werkzeug.wrappers import Response
 
 from inbox import people, sidebar
@@ -15,6 +14,7 @@ from inbox.people import Member
 from web import edge, language
 from web import trail as trail_words
 from web.edge import Answer
+from web.language import gettext, speaking
 from web.outbox import a_number
 
 pages = Blueprint("people", __name__)
@@ -136,7 +136,7 @@ def _mail_invitation(name: str, email: str, locale: str, link: str) -> bool:
     """Whether the mail went into the outbox; False while no mailbox can send."""
     from inbox import notices
 
-    with force_locale(locale if locale in language.LOCALES else "en"):
+    with speaking(locale if locale in language.LOCALES else "en"):
         words = {"name": name, "link": link, "inviter": g.who.name}
         return notices.queue(
             g.session,

@@ -8,13 +8,13 @@ from html import escape
 from typing import Any
 
 from flask import Blueprint, g, redirect, render_template, request, url_for
-from flask_babel import gettext
 from werkzeug.wrappers import Response
 
 from inbox import people
 from inbox.errors import N_, NotFound, UserError
 from web import edge
 from web.edge import Answer
+from web.language import gettext
 
 pages = Blueprint("preferences", __name__)
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from flask import Blueprint, Response, g, redirect, render_template, request, url_for
-from flask_babel import gettext, ngettext
 from werkzeug.wrappers import Response as AnyResponse
 
 from inbox import people, quarantine, sidebar
 from inbox.errors import NotFound
 from web import edge
+from web.language import gettext, ngettext
 from web.outbox import a_number
 from web.serving import bytes_response
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from flask import Blueprint, g, redirect, render_template, request, url_for
-from flask_babel import gettext
 from werkzeug.wrappers import Response as AnyResponse
 
 from inbox import conversation_page, outbox, replies
@@ -13,6 +12,7 @@ from inbox import drafts as kept
 from inbox.drafts import DraftView, StaleDraft
 from inbox.errors import N_, Conflict, NotFound, StaleReply, UserError
 from web import conversations, drafts, edge
+from web.language import gettext
 from web.words import words
 
 pages = Blueprint("replies", __name__)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from flask import Blueprint, g, redirect, render_template, request, session, url_for
-from flask_babel import force_locale, gettext
 from werkzeug.wrappers import Response
 
 from inbox import notices, people
@@ -13,7 +12,7 @@ from inbox.people import TooManyTries
 from inbox.wire import ring
 from web import edge
 from web.edge import Answer
-from web.language import LOCALES
+from web.language import LOCALES, gettext, speaking
 
 pages = Blueprint("sessions", __name__)
 
@@ -120,7 +119,7 @@ def appearance() -> Response:
 
 
 def _mail_reset(member: people.Member, link: str) -> None:
-    with force_locale(member.locale):
+    with speaking(member.locale):
         words = {"name": member.name, "link": link}
         notices.queue(
             g.session,

@@ -6,9 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from flask_babel import gettext
-
-from web.language import LOCALES
+from web.language import LOCALES, gettext
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from flask_babel import gettext
-
 from inbox.errors import UserError
+from web.language import gettext
 
 
 def words(error: UserError) -> str:

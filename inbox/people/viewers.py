@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Row, bindparam, select
 from sqlalchemy.orm import Session
 
 from inbox.errors import N_, Forbidden, NotFound
@@ -12,6 +13,19 @@ from inbox.models import Conversation, Mailbox, MailboxAccess, User
 from inbox.models.conversations import JOINED
 
 RANK = {"agent": 0, "manager": 1, "admin": 2}
+_READ = select(
+    User.id,
+    User.name,
+    User.email,
+    User.role,
+    User.locale,
+    User.time_zone,
+    User.theme,
+    User.undo_seconds,
+    User.after_send,
+    User.active,
+    User.session_epoch,
+).where(User.id == bindparam("id"))
 
 
 @dataclass(frozen=True)
@@ -45,13 +59,13 @@ class Viewer:
 
 def viewer(session: Session, user_id: int, epoch: int) -> Viewer | None:
     """The person of a session cookie; None when deactivated, or when the session was ended since (other `epoch`)."""
-    user = session.get(User, user_id)
-    if user is None or not user.active or user.session_epoch != epoch:
+    found = session.execute(_READ, {"id": user_id}).one_or_none()  # every page asks: plain columns, no ORM row
+    if found is None or not found.active or found.session_epoch != epoch:
         return None
-    return of(session, user)
+    return of(session, found)
 
 
-def of(session: Session, user: User) -> Viewer:
+def of(session: Session, user: User | Row[Any]) -> Viewer:
     """`user` as a viewer, access read anew."""
     return Viewer(
         id=user.id,
@@ -93,7 +107,7 @@ def mailbox(session: Session, who: Viewer, mailbox_id: int) -> Mailbox:
     return found
 
 
-def _mailbox_ids(session: Session, user: User) -> tuple[int, ...]:
+def _mailbox_ids(session: Session, user: User | Row[Any]) -> tuple[int, ...]:
     if user.role == "admin":
         wanted = select(Mailbox.id).order_by(Mailbox.id)
     else:
