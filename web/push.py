@@ -52,12 +52,15 @@ def _stream(fan: Fan, screen: Screen) -> Iterator[str]:
     try:
         yield "retry: 1000\n: here\n\n"
         yield from _written(screen.missed())
+        looked = time.monotonic()
         while not screen.ended:
+            if time.monotonic() - looked >= HEARTBEAT_SECONDS:  # also where news never leave a quiet moment
+                if not screen.still_allowed():
+                    break
+                looked = time.monotonic()
             try:
                 batch = [screen.waiting.get(timeout=HEARTBEAT_SECONDS)]
             except queue.Empty:
-                if not screen.still_allowed():
-                    break
                 yield ": still here\n\n"
                 continue
             while len(batch) < WAITING_ROOM and not screen.waiting.empty():

@@ -173,6 +173,21 @@ def test_a_stream_of_somebody_who_may_no_more_ends(
     assert stream.over(10)
 
 
+def test_a_stream_that_never_rests_ends_as_well(
+    agent: Visitor, world: World, listening: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(push, "HEARTBEAT_SECONDS", 0.5)
+    stream = listening(agent)
+    (screen,) = agent.client.application.extensions["push"]._screens
+    with db.transaction() as session:
+        session.get_one(User, world.users["agent"]).session_epoch += 1
+    ends = time.monotonic() + 10
+    while screen in agent.client.application.extensions["push"]._screens and time.monotonic() < ends:
+        screen.tell(push.News(0, world.mine, world.support, "looking", None))
+        time.sleep(0.01)
+    assert stream.over(1)
+
+
 def test_nothing_is_told_twice(engine: object, world: World) -> None:
     reader = push._Reader()
     reader.read()
