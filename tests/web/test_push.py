@@ -178,13 +178,15 @@ def test_a_stream_that_never_rests_ends_as_well(
 ) -> None:
     monkeypatch.setattr(push, "HEARTBEAT_SECONDS", 0.5)
     stream = listening(agent)
-    (screen,) = agent.client.application.extensions["push"]._screens
+    screens = agent.client.application.extensions["push"]._screens
+    (screen,) = screens
     with db.transaction() as session:
         session.get_one(User, world.users["agent"]).session_epoch += 1
     ends = time.monotonic() + 10
-    while screen in agent.client.application.extensions["push"]._screens and time.monotonic() < ends:
+    while screen in screens and time.monotonic() < ends:
         screen.tell(push.News(0, world.mine, world.support, "looking", None))
         time.sleep(0.01)
+    assert screen not in screens
     assert stream.over(1)
 
 
