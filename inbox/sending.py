@@ -157,8 +157,10 @@ class _Sender:
         finally:
             for connection in self.connections:
                 connection.close()
-            self._settle_rest()
-            keeper.stop()
+            try:
+                self._settle_rest()
+            finally:
+                keeper.stop()  # or the mails of a sender that gave up would stay ours, and unsent, for ever
         if self.problem is not None:
             self._trouble(self.problem)
         elif self.sent.all:

@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import Engine, func, select, update
+from sqlalchemy import Engine, event, func, select, update
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from inbox import config, db, drafts, outbox, replies, sending
@@ -471,6 +472,32 @@ def test_a_connection_lost_before_data_sends_everything_a_little_later(desk: Des
     clear_backoff()
     assert sending.send_due(patience=None).accepted == 3
     assert len(smtp_sink.deliveries) == 3
+
+
+def test_a_database_that_is_away_for_longer_than_a_sender_waits_costs_no_mail(
+    engine: Engine, desk: Desk, smtp_sink: SmtpSink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sending, "DATABASE_PATIENCE", 0.1)
+    ids = [answer(desk, f"{n}") for n in range(2)]
+    away = threading.Event()
+
+    def refuse(_connection: object, _cursor: object, statement: str, *_about: object) -> None:
+        if "SET" in statement and "data_started_at" in statement and "RETURNING" not in statement:  # DATA would begin
+            away.set()
+        if away.is_set():
+            raise OperationalError(statement, None, Exception("the database went away"))
+
+    event.listen(engine, "before_cursor_execute", refuse)
+    with pytest.raises(OperationalError):
+        sending.send_due(patience=None)
+    event.remove(engine, "before_cursor_execute", refuse)
+    wait_until(lambda: not [one for one in threading.enumerate() if one.name == "leases"], what="no lease is kept")
+    assert [row(one).state for one in ids] == ["sending", "sending"]
+    with db.transaction() as session:
+        assert outbox.lapse(session, now=datetime.now(UTC) + outbox.LEASE * 2) == 2
+    sending.send_due(patience=None)
+    assert [row(one).state for one in ids] == ["sent", "sent"]
+    assert len(smtp_sink.deliveries) == 2
 
 
 def test_a_server_that_hangs_delays_no_other_mailbox(desk: Desk, smtp_sink: SmtpSink) -> None:
