@@ -123,6 +123,8 @@ class Poller:
         share = math.ceil(len(world.fingerprints) / max(1, world.pollers))
         for mailbox_id in sorted(self._threads)[share:]:
             self._let_go(mailbox_id)
+        for mailbox_id in [one for one in self._threads if self._lost(one, world)]:
+            self._let_go(mailbox_id)
         self._renew(now)
         free = [one for one in world.fingerprints if self._may_take(one, world, now)]
         for mailbox_id in free[: max(0, share - len(self._threads))]:
@@ -135,6 +137,11 @@ class Poller:
             return False
         owner, until = world.held_by.get(mailbox_id, ("", now))
         return owner in ("", self.name, *world.gone) or until <= now
+
+    def _lost(self, mailbox_id: int, world: _World) -> bool:
+        """Whether another poller took it over while we were away for longer than the lease: the database was gone, or
+        this machine slept."""
+        return world.held_by.get(mailbox_id, (self.name,))[0] != self.name
 
     def _take(self, mailbox_id: int, world: _World, now: datetime) -> None:
         with db.transaction() as session:

@@ -295,6 +295,23 @@ def test_two_pollers_share_and_one_takes_over_from_a_dead_one(engine: Engine, do
         other.wait()
 
 
+def test_a_poller_that_was_away_lets_go_of_what_another_one_took_over(engine: Engine, dovecot: Dovecot) -> None:
+    """Else two read one mailbox for ever, and a mailbox that its holder counts as one too many is read by nobody."""
+    box = Box(dovecot)
+
+    def leased(owner: str, until: datetime) -> None:
+        with db.transaction() as session:
+            session.execute(update(Folder).values(lease_owner=owner, lease_until=until))
+
+    with polling() as poller:
+        wait_until(lambda: box.mailbox().last_ok_at, what="first reading")
+        leased("poller@elsewhere:1-abcdef", datetime.now(UTC) + timedelta(minutes=1))
+        wait_until(lambda: not poller._threads and not poller._leaving, what="it is let go")
+        leased("poller@elsewhere:1-abcdef", datetime.now(UTC))
+        wait_until(lambda: list(poller._threads) == [box.id], what="it is taken back when the other one is gone")
+        assert box.folder().lease_owner == poller.name
+
+
 def test_it_says_that_it_lives_and_ends_at_once_when_asked(engine: Engine, dovecot: Dovecot) -> None:
     Box(dovecot)
     with polling() as poller:
