@@ -147,9 +147,10 @@ class _Child:
                 self._given.popleft().answer.set_exception(error)
             return
         task = self._given[0]
-        died = isinstance(answer, Unreadable) and answer.cause in ("timeout", "memory", "crashed")
-        task.deaths += died and answer.cause == "crashed"
-        again = died and task.deaths == 1
+        cause = answer.cause if isinstance(answer, Unreadable) else ""
+        died = cause in ("timeout", "memory", "crashed")
+        task.deaths += cause == "crashed"
+        again = cause == "crashed" and task.deaths == 1
         if not again:
             self._given.popleft()
         if died:

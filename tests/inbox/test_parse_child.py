@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from concurrent.futures import Future
 
 import psutil
 import pytest
@@ -79,6 +80,19 @@ def test_a_mail_that_takes_too_long_is_given_up(readers: Readers, monkeypatch: p
     monkeypatch.setattr(parse_child, "WALL_SECONDS", 20.0)
     assert isinstance(after.result(30), Reading)
     assert time.monotonic() - began < 20
+
+
+def test_a_mail_at_which_a_child_was_killed_and_the_next_one_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    child, answers = parse_child._Child(), [Unreadable("crashed"), Unreadable("timeout")]
+    monkeypatch.setattr(child, "_answer", lambda: answers.pop(0))
+    monkeypatch.setattr(child, "_replace", lambda: None)
+    task = parse_child._Task("0" * 64, (), Future())
+    child._given.append(task)
+    child.take()
+    assert not child.idle  # whoever killed the child, this mail may not be to blame
+    child.take()
+    assert child.idle
+    assert task.answer.result(0) == Unreadable("timeout")
 
 
 def test_children_end_with_their_parent(readers: Readers) -> None:
