@@ -226,6 +226,7 @@ def _unite(session: Session, older: Conversation, newer: Conversation) -> None:
 def _empty(session: Session, newer: Conversation, older: Conversation) -> None:
     conversations.place(session, newer, status=JOINED)
     newer.joined_into_id = older.id
+    newer.version += 1  # nor one that waited for the join to end
     newer.message_count = newer.attachment_count = 0
     newer.waiting_since = None
 

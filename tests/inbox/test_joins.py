@@ -158,7 +158,7 @@ def test_an_answer_that_saw_only_one_of_them_cannot_leave(session: Session, supp
         a_message(session, new, str(_))
     seen = {old.version, new.version}
     joins.join(session, aoi, old.id, new.id, now=NOW)
-    assert not any(conversations.raise_version(session, old.id, version) for version in seen)
+    assert not any(conversations.raise_version(session, i, version) for i in (old.id, new.id) for version in seen)
     suggestion = session.scalars(select(JoinSuggestion)).one()
     joined = old.version
     joins.undo(session, aoi, suggestion.id, now=NOW)
