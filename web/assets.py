@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from flask import Flask, Response, request
+from markupsafe import Markup
 from werkzeug.security import safe_join
 
 from inbox.errors import NotFound
@@ -18,6 +19,7 @@ from web.edge import for_everybody
 FOLDER = Path(__file__).resolve().parent / "static"
 FOREVER = "public, max-age=31536000, immutable"
 PACKED = ("text/", "application/json", "image/svg")
+ICONS_KEPT = 2000
 LOOK_AGAIN_SECONDS = 1.0  # a page names an icon a hundred times; the disk is asked once
 
 
@@ -34,11 +36,13 @@ class Asset:
 
 _known: dict[str, Asset] = {}
 _addresses: dict[str, tuple[float, str]] = {}
+_icons: dict[tuple[str, str, str, str], Markup] = {}
 
 
 def install(app: Flask) -> None:
     app.add_url_rule("/static/<path:name>", "static", for_everybody(show), methods=["GET"])
     app.add_template_global(asset)
+    app.add_template_global(icon, "icon_markup")
 
 
 def asset(name: str) -> str:
@@ -49,6 +53,19 @@ def asset(name: str) -> str:
         address = f"/static/{name}?v={_load(name).hash}"
         _addresses[name] = (now + LOOK_AGAIN_SECONDS, address)
     return address
+
+
+def icon(name: str, label: str = "", **more: str) -> Markup:
+    """An icon of the sprite, put together once; `class` among `more`. Without a label it is decoration."""
+    key = (asset("vendor/icons.svg"), name, label, more.get("class", ""))
+    found = _icons.get(key)
+    if found is None:
+        sprite, _name, _label, css = key
+        told = Markup(' role="img" aria-label="{}"').format(label) if label else Markup(' aria-hidden="true"')
+        found = Markup('<svg class="{}"{}><use href="{}#{}"></use></svg>').format(f"icon {css}".strip(), told, sprite, name)
+        if len(_icons) < ICONS_KEPT:  # labels hold names of people: not without bound
+            _icons[key] = found
+    return found
 
 
 def show(name: str) -> Response:

@@ -9,7 +9,8 @@ from typing import Any, TypeVar
 
 import structlog
 from flask import Flask, Response, current_app, flash, g, redirect, render_template, request, session, url_for
-from flask_wtf.csrf import CSRFError, CSRFProtect
+from flask_wtf.csrf import CSRFError, CSRFProtect, generate_csrf
+from markupsafe import Markup
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
@@ -172,6 +173,7 @@ def install(app: Flask) -> None:
     app.permanent_session_lifetime = SIGNED_IN_FOR
     app.before_request(_begin)
     csrf.init_app(app)
+    app.add_template_global(csrf_field)
     app.before_request(_admit)
     app.after_request(_headers)
     app.after_request(_end)
@@ -268,6 +270,14 @@ def _headers(response: Response) -> Response:
 
 
 # -- errors as pages
+
+
+def csrf_field() -> Markup:
+    """The hidden field of every form; a page may have dozens of forms."""
+    if "csrf_field" not in g:
+        g.csrf_field = Markup('<input type="hidden" name="csrf_token" value="{}">').format(generate_csrf())
+    found: Markup = g.csrf_field
+    return found
 
 
 def _show_csrf(error: CSRFError) -> Answer:
