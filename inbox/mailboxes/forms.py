@@ -115,8 +115,26 @@ def form_of(session: Session, mailbox_id: int) -> MailboxForm:
     )
 
 
+def must_not_lend_passwords(session: Session, mailbox_id: int, form: MailboxForm) -> None:
+    """A stored password goes to no other server than the one it was given for, and never in the clear where it was not.
+
+    Raises UserError for the password that has to be typed anew; else whoever may change settings could read it.
+    """
+    kept = session.get(Mailbox, mailbox_id)
+    if kept is None:
+        raise NotFound
+    for where, secret in (("imap", kept.imap_secret), ("smtp", kept.smtp_secret if form.smtp_user else "")):
+        host, security = getattr(form, f"{where}_host"), getattr(form, f"{where}_security")
+        same_host = host.strip().rstrip(".").lower() == getattr(kept, f"{where}_host").lower()
+        as_safe = security != "plain" or getattr(kept, f"{where}_security") == "plain"
+        if secret and not getattr(form, f"{where}_password") and not (same_host and as_safe):
+            raise UserError(N_("Give the password."), field=f"{where}_password")
+
+
 def with_kept_passwords(session: Session, mailbox_id: int, form: MailboxForm) -> MailboxForm:
-    """The form with stored passwords where none were typed, to try it out. Raises WireProblem("secret")."""
+    """The form with stored passwords where none were typed, to try it out. Raises WireProblem("secret"), or UserError for
+    a password that may not go to another server."""
+    must_not_lend_passwords(session, mailbox_id, form)
     kept = session.execute(
         select(Mailbox.imap_secret, Mailbox.smtp_secret).where(Mailbox.id == mailbox_id)
     ).one_or_none()

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from inbox import search
 from inbox.errors import N_, NotFound, UserError
-from inbox.mailboxes.forms import MailboxForm, checked
+from inbox.mailboxes.forms import MailboxForm, checked, must_not_lend_passwords
 from inbox.mailboxes.providers import files_sent_itself
 from inbox.mailboxes.secrets import seal
 from inbox.models import (
@@ -69,6 +69,7 @@ def change(session: Session, who: Viewer | None, mailbox_id: int, form: MailboxF
         must_be(who, "admin")
     form = checked(form)
     mailbox = _of(session, mailbox_id)
+    must_not_lend_passwords(session, mailbox_id, form)
     other = select(Mailbox.id).where(Mailbox.address == form.address, Mailbox.id != mailbox_id)
     if session.scalar(other) is not None:
         raise UserError(N_("%(address)s is connected already."), field="address", address=form.address)

@@ -128,6 +128,32 @@ def test_only_admins_connect_mailboxes(session: Session, form: MailboxForm) -> N
         mailboxes.add(session, a_viewer(session, "Mei", role="manager"), form, now=NOW)
 
 
+@pytest.mark.parametrize(
+    ("changed", "field"),
+    [
+        ({"imap_host": "elsewhere.example"}, "imap_password"),
+        ({"smtp_host": "elsewhere.example"}, "smtp_password"),
+        ({"imap_security": "plain", "imap_port": 143}, "imap_password"),
+        ({"smtp_security": "plain", "smtp_port": 25}, "smtp_password"),
+    ],
+)
+def test_s29_a_kept_password_goes_to_no_other_server_and_not_in_the_clear(
+    session: Session, form: MailboxForm, changed: dict[str, object], field: str
+) -> None:
+    encrypted = replace(form, imap_security="tls", smtp_security="starttls", smtp_user="support@shop.example")
+    mailbox_id = mailboxes.add(session, None, encrypted, now=NOW)
+    elsewhere = replace(mailboxes.form_of(session, mailbox_id), **changed)  # type: ignore[arg-type]
+    for attempt in (
+        lambda: mailboxes.with_kept_passwords(session, mailbox_id, elsewhere),
+        lambda: mailboxes.change(session, None, mailbox_id, elsewhere, now=NOW),
+    ):
+        with pytest.raises(UserError) as caught:
+            attempt()
+        assert caught.value.field == field
+    typed = replace(elsewhere, **{field: "typed anew"})  # type: ignore[arg-type]
+    mailboxes.change(session, None, mailbox_id, typed, now=NOW)
+
+
 def test_a_change_keeps_what_was_not_typed_and_starts_anew_after_trouble(session: Session, form: MailboxForm) -> None:
     mailbox_id = mailboxes.add(session, None, replace(form, aliases=("info@shop.example",)), now=NOW)
     row = session.get_one(Mailbox, mailbox_id)
