@@ -114,8 +114,8 @@ def _kept_secret(path: Path) -> bytes:
         path.parent.mkdir(parents=True, exist_ok=True)
         fresh = secrets.token_urlsafe(48).encode()
         temporary = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
-        temporary.write_bytes(fresh)
-        temporary.chmod(0o600)
+        with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(fresh)
         try:
             os.link(temporary, path)  # fails when another process was first: then its key is the key
         except FileExistsError:
@@ -136,10 +136,15 @@ def settings() -> Settings:
         return Settings()
     except ValidationError as error:
         told = "; ".join(
-            f"{'_'.join(str(p) for p in e['loc']).upper()}: {e['msg'].removeprefix('Value error, ')} (it is {e['input']!r})"
+            f"{'_'.join(str(p) for p in e['loc']).upper()}: {e['msg'].removeprefix('Value error, ')}{_shown(e['input'])}"
             for e in error.errors()
         )
         raise WrongSetting("Wrong setting: %(told)s", told=told) from None
+
+
+def _shown(value: object) -> str:
+    """What was written; of an address with a user, which often holds a password, nothing: this goes into logs."""
+    return "" if "@" in str(value) else f" (it is {value!r})"
 
 
 def settings_or_exit() -> Settings:
