@@ -120,7 +120,8 @@ class Connection:
         if not isinstance(uidvalidity, int) or uidvalidity <= 0:
             raise WireProblem(Problem("protocol", "the server names no UIDVALIDITY"))
         exists = answer.get(b"EXISTS", 0)
-        return Opened(uidvalidity=uidvalidity, exists=max(0, exists) if isinstance(exists, int) else 0)
+        self._exists = max(0, exists) if isinstance(exists, int) else 0
+        return Opened(uidvalidity=uidvalidity, exists=self._exists)
 
     def uids(self, *, after: int = 0, since: date | None = None) -> list[int]:
         """UIDs of the open folder above `after`, ascending; `since` leaves out what arrived before that day."""
@@ -165,7 +166,7 @@ class Connection:
         `idle_check` misses each of them.
         """
         with self._told(expect=seconds):
-            return self._idle(seconds, stop)
+            return self._told_already() or self._idle(seconds, stop)
 
     def noop(self) -> None:
         with self._told():
@@ -374,6 +375,12 @@ class Connection:
                 raise error
 
     _lost = 0
+    _exists = 0  # mails in the folder when it was opened
+
+    def _told_already(self) -> bool:
+        """Whether an answer to an earlier command said in passing that mail came: IDLE would not say it again."""
+        told = self._imap._imap.untagged_responses.pop("EXISTS", None) or []
+        return any(one.isdigit() and int(one) > self._exists for one in told if isinstance(one, bytes))
 
     def _idle(self, seconds: float, stop: Callable[[], bool]) -> bool:
         client = self._imap

@@ -279,6 +279,24 @@ def test_news_that_the_library_misses_are_seen(script: list[bytes]) -> None:
         server.close()
 
 
+def test_news_told_in_passing_are_seen_once() -> None:
+    """A mail that comes between SEARCH and IDLE is told in the answer to the command that runs just then."""
+
+    def in_passing(talk: Talk, tag: str, uids: list[int], items: str) -> bytes:
+        return talk.usual(uids, items) + b"* 2 EXISTS\r\n" + f"{tag} OK done\r\n".encode()
+
+    server = HostileImap({1: MAIL % (1, 1, 1)}, on_fetch=in_passing)
+    try:
+        with imap.connect(Server("127.0.0.1", server.port, "plain", "u", "p")) as connection:
+            connection.open("INBOX")
+            all_of(connection, [1])
+            assert connection.wait(5) is True
+            assert "IDLE" not in server.commands
+            assert connection.wait(0.3) is False
+    finally:
+        server.close()
+
+
 def test_a_watchdog_can_cut_a_connection_that_hangs() -> None:
     server = HostileImap({1: MAIL % (1, 1, 1)}, answers={"UID SEARCH": b""})
     try:
