@@ -17,7 +17,7 @@ from inbox import db, fetching, mailboxes, reconcile
 from inbox.config import settings
 from inbox.fetching import Interrupted
 from inbox.mailboxes import LOGIN_TRIES, REFUSED, Account
-from inbox.models import Mailbox
+from inbox.models import Folder, Mailbox
 from inbox.wire import imap, ring
 from inbox.wire.imap import Connection
 from inbox.wire.problems import Problem, WireProblem
@@ -160,11 +160,22 @@ class MailboxThread(threading.Thread):
                 next_at = time.monotonic() + every
 
     def _read_all(self, account: Account, connection: Connection) -> None:
-        """All folders, the one that IDLE watches last: it stays open."""
-        fetching.read(account, connection, folders=(*account.folders[1:], *account.folders[:1]), stop=self._must_end)
+        """All folders, the one that IDLE watches last: it stays open.
+
+        Besides, the inbox is read first, so that an answer in the Sent folder finds the mail that it answers and counts
+        as its answer. A first import begins with the Sent folder: what was answered long ago never stands open.
+        """
+        watched, others = account.folders[:1], account.folders[1:]
+        order = (*others, *watched) if self._is_importing() else (*watched, *others, *watched)
+        fetching.read(account, connection, folders=order, stop=self._must_end)
         if reconcile.when_due(account, connection, now=datetime.now(UTC), stop=self._must_end):
-            connection.open(account.folders[0].name)
+            fetching.read(account, connection, folders=account.folders[:1], stop=self._must_end)
         self._worked()
+
+    def _is_importing(self) -> bool:
+        unfinished = (Folder.mailbox_id == self._mailbox_id, Folder.read, Folder.import_finished_at.is_(None))
+        with db.reading() as session:
+            return session.scalar(select(Folder.id).where(*unfinished).limit(1)) is not None
 
     def _wait(self, connection: Connection, seconds: float, *, can_idle: bool) -> bool:
         if seconds <= 0:

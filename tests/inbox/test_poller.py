@@ -21,7 +21,7 @@ from sqlalchemy import Engine, func, select, text, update
 from inbox import config, db, heartbeats, mailbox_thread, mailboxes
 from inbox.blobs import blobs
 from inbox.mailbox_thread import pause
-from inbox.models import Event, Folder, Heartbeat, Mailbox, Message
+from inbox.models import Conversation, Event, Folder, Heartbeat, Mailbox, Message
 from inbox.wire.problems import Problem
 from tests.inbox.boxes import Box, form_of, polling
 from tests.inbox.truth import mails
@@ -293,6 +293,21 @@ def test_two_pollers_share_and_one_takes_over_from_a_dead_one(engine: Engine, do
     finally:
         other.kill()
         other.wait()
+
+
+def test_what_was_answered_elsewhere_while_nobody_read_does_not_wait(engine: Engine, dovecot: Dovecot) -> None:
+    box = Box(dovecot, sent_folder="Sent")
+    box.read()
+    asked = b"From: c@c.example\r\nTo: us@shop.example\r\nSubject: s\r\nMessage-ID: <q@c.example>\r\n\r\nhello?\r\n"
+    answered = b"From: us@shop.example\r\nTo: c@c.example\r\nSubject: Re: s\r\nIn-Reply-To: <q@c.example>\r\n\r\nyes\r\n"
+    box.lay([asked])
+    box.lay([answered], folder=".Sent")
+    with polling():
+        wait_until(lambda: len(box.messages()) == 2, what="both are read")
+    (found,) = {one.conversation_id for one in box.messages()}
+    with db.reading() as session:
+        conversation = session.get_one(Conversation, found)
+    assert (conversation.status, conversation.waiting_since) == ("waiting", None)
 
 
 def test_a_poller_that_was_away_lets_go_of_what_another_one_took_over(engine: Engine, dovecot: Dovecot) -> None:
