@@ -52,7 +52,14 @@ def make_engine(url: str, *, pool_size: int = 20) -> Engine:
         return _sqlite(url, pool_size=pool_size)
     if url.startswith("postgresql://"):
         url = "postgresql+psycopg://" + url.removeprefix("postgresql://")
-    return create_engine(url, pool_size=pool_size, max_overflow=pool_size, pool_timeout=10, pool_pre_ping=True)
+    return create_engine(
+        url,
+        pool_size=pool_size,
+        max_overflow=pool_size,
+        pool_timeout=10,
+        pool_pre_ping=True,
+        hide_parameters=True,  # errors go into logs and the quarantine: no mail and no hash of a password among them
+    )
 
 
 def _sqlite(url: str, *, pool_size: int) -> Engine:
@@ -65,6 +72,7 @@ def _sqlite(url: str, *, pool_size: int) -> Engine:
         pool_size=pool_size,
         max_overflow=pool_size,
         pool_timeout=10,
+        hide_parameters=True,  # as for PostgreSQL above
     )
 
     @event.listens_for(engine, "connect")
