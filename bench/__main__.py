@@ -45,7 +45,8 @@ def main() -> int:
             found = list(parts[name](servers, asked))
             print(report.table(found, head=name), flush=True)
             lines += found
-    head = f"Madoguchi beside bare floors, {platform.python_implementation()} {platform.python_version()}, {os.cpu_count()} cores"
+    python = f"{platform.python_implementation()} {platform.python_version()}"
+    head = f"Madoguchi beside bare floors, {python}, {os.cpu_count()} cores"
     if not asked.parts:
         report.write(lines, head=head)
     print(report.table(lines, head=head))

@@ -1,4 +1,4 @@
-"""Deterministic mails for measuring: Japanese and English, many charsets, replies, HTML, attachments; median about 10 KB."""
+"""Deterministic mails for measuring: Japanese and English, many charsets, replies, HTML, files; median about 14 KB."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SUBJECTS = (
     "領収書について",
     "納期のご確認",
 )
-SYLLABLES = ["ka", "re", "mi", "to", "lan", "sor", "ven", "tri", "pol", "dex", "mar", "qui", "ban", "ter", "no", "si", "cu", "per", "lo", "ras", "ing", "ment", "ad", "ob", "ze", "fi", "gra"]
+SYLLABLES = ("ka re mi to lan sor ven tri pol dex mar qui ban ter no si cu per lo ras ing ment ad ob ze fi gra").split()  # noqa: SIM905  (a list of thirty quoted syllables reads worse)
 CHARSETS = ("utf-8", "utf-8", "utf-8", "utf-8", "iso-2022-jp", "iso-2022-jp", "shift_jis", "euc-jp")
 
 
@@ -117,7 +117,8 @@ def _with_file(chance: random.Random, content: bytes, pool: bytes, number: int) 
     data = pool[start : start + chance.randint(40_000, 600_000)]
     name = chance.choice(("invoice.pdf", "photo.jpg", "list.xlsx"))
     file = (
-        f'Content-Type: application/octet-stream; name="{name}"\r\nContent-Disposition: attachment; filename="{name}"\r\n'
+        f'Content-Type: application/octet-stream; name="{name}"\r\n'
+        f'Content-Disposition: attachment; filename="{name}"\r\n'
         "Content-Transfer-Encoding: base64\r\n\r\n"
     ).encode() + _lines(data)
     return b'Content-Type: multipart/mixed; boundary="%b"\r\n\r\n--%b\r\n%b\r\n--%b\r\n%b\r\n--%b--\r\n' % (

@@ -1,4 +1,4 @@
-"""The floors: the least code that does each job at all, with the fastest parts, no rules, no safety and no second chance."""
+"""The floors: the least code that does each job at all, with the fastest parts, without rules and second chances."""
 
 from __future__ import annotations
 
@@ -20,15 +20,16 @@ EVERY = 50  # mails a commit
 
 SQLITE = """
 create table conv(id integer primary key, subject, updated);
-create table msg(id integer primary key, conv int, uid int unique, mid text, sender text, subject text, body text, html text);
+create table msg(id integer primary key, conv int, uid int unique, mid text, sender text, subject text, body text,
+                 html text);
 create index m1 on msg(mid);
 create table att(id integer primary key, msg int, name, ct, sha);
 create virtual table f using fts5(s, b, content='', tokenize='unicode61');
 """
 POSTGRES = """
 create table conv(id serial primary key, subject text, updated int);
-create table msg(id serial primary key, conv int, uid int unique, mid text, sender text, subject text, body text, html text,
-                 tv tsvector);
+create table msg(id serial primary key, conv int, uid int unique, mid text, sender text, subject text, body text,
+                 html text, tv tsvector);
 create index m1 on msg(mid);
 create index m2 on msg using gin(tv);
 create table att(id serial primary key, msg int, name text, ct text, sha text);
@@ -36,7 +37,7 @@ create table att(id serial primary key, msg int, name text, ct text, sha text);
 
 
 def ingest(port: int, user: str, password: str, *, database: str, folder: Path) -> float:
-    """Mails a second from IMAP into rows: fetch, parse, look the thread up, insert with search words, attachments as files."""
+    """Mails a second from IMAP into rows: fetch, parse, find the thread, insert with search words, files to disk."""
     store = _Sqlite(folder) if database == "sqlite" else _Postgres(database)
     client = IMAPClient("127.0.0.1", port, ssl=False)
     client.login(user, password)

@@ -12,7 +12,7 @@ COLUMNS = ("what", "floor", "ours", "ratio", "wanted")
 
 @dataclass(frozen=True)
 class Line:
-    """One comparison; `good` is None where nothing is promised. `share`: ours as a part of the floor or limit, for the chart."""
+    """One comparison. `good`: None where nothing is promised. `share`: ours as a part of what is promised, for the chart."""
 
     what: str
     floor: str
@@ -39,7 +39,7 @@ def write(lines: list[Line], *, head: str) -> str:
 
 
 def chart(lines: list[Line]) -> str:
-    """Bars: how much of what is allowed each line uses, or reaches of what is wanted; the mark at 1.0 is the promise."""
+    """Bars: how much of what is allowed or wanted each line reaches; the mark is the promise."""
     height, scale, left = 26, 300, 300
     bars = []
     for number, one in enumerate(lines):

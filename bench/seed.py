@@ -30,9 +30,23 @@ NOW = datetime(2026, 11, 20, 3, 0, tzinfo=UTC)
 AT_ONCE = 20_000
 PEOPLE = 20_000
 STATUSES = ("closed",) * 12 + ("open", "open", "waiting", "snoozed")
-THINGS = (
-    ["請求書", "見積書", "領収書", "納品", "返品", "交換", "配送", "会員登録", "パスワード", "解約", "契約更新", "操作方法", "不具合", "在庫", "色違い"]
-)
+THINGS = [
+    "請求書",
+    "見積書",
+    "領収書",
+    "納品",
+    "返品",
+    "交換",
+    "配送",
+    "会員登録",
+    "パスワード",
+    "解約",
+    "契約更新",
+    "操作方法",
+    "不具合",
+    "在庫",
+    "色違い",
+]
 ASKS = ("について教えてください", "が届きません", "を再発行してください", "の件でご相談です", "を変更したいです")
 RAW = (
     "From: =?utf-8?B?5bGx55Sw?= <taro@example.jp>\r\nTo: support@shop.example\r\nSubject: bench\r\n"
@@ -160,7 +174,7 @@ def _row(
         "from_name": f"山田 {person - 1}",
         "from_address": f"taro{person - 1}@example.jp",
         "to": [["", "support@shop.example"]],
-        **dict.fromkeys(("cc", "bcc", "reply_to", "references", "warnings"), []),
+        **{name: [] for name in ("cc", "bcc", "reply_to", "references", "warnings")},
         "subject": subject,
         "mail_id": f"<{n}@example.jp>",
         "key": f"{n:032x}",
