@@ -44,18 +44,23 @@ def _candidates(known: Knowledge, reading: Reading) -> list[tuple[Conversation, 
     for conversation_id in reading.ours:
         conversation = known.conversations.get(conversation_id)
         if conversation is not None and conversation.mailbox_id == known.mailbox_id:
-            found[conversation] = True
+            # its number alone proves nothing: after a restored backup another conversation has it
+            found[conversation] = any(_stands(known, key, conversation) for key in reading.names)
     for key in reading.names:
         conversation = known.conversation(known.threads.get(key))
         if conversation is None or conversation.mailbox_id != known.mailbox_id:
             continue
-        is_real = any(known.conversation(one.conversation) is conversation for one in known.by_key.get(key, ()))
-        found[conversation] = found.get(conversation, False) or is_real
+        found[conversation] = found.get(conversation, False) or _stands(known, key, conversation)
     if not found and not known.by_key.get(reading.key):  # others have named this mail before it came
         conversation = known.conversation(known.threads.get(reading.key))
         if conversation is not None:
             found[conversation] = False
     return list(found.items())
+
+
+def _stands(known: Knowledge, key: str, conversation: Conversation) -> bool:
+    """Whether a mail with this key really is one of the conversation's."""
+    return any(known.conversation(one.conversation) is conversation for one in known.by_key.get(key, ()))
 
 
 def _is_same(one: Stored, reading: Reading) -> bool:
