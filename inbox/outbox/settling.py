@@ -14,7 +14,7 @@ from sqlalchemy import bindparam, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from inbox import conversations
-from inbox.models import Attempt, Conversation, Event, Mailbox, Outgoing
+from inbox.models import Attempt, Conversation, Event, Mailbox, Outgoing, RawMail
 from inbox.outbox import queue
 from inbox.outbox.kinds import KINDS
 from inbox.outbox.prepared import Prepared
@@ -126,8 +126,8 @@ def found_elsewhere(session: Session, key: str, *, now: datetime) -> bool:
     """A mail of ours with this `mail.threads.key` was seen in the Sent folder, in a bounce or in an answer: it did
     leave.
 
-    Settles an uncertain one as sent; and one that was never tried here, which after a restore means that it left
-    before. True if there was one.
+    Settles an uncertain one as sent; and one that nobody has as far as we know, which after a restore means
+    that it left before. True if there was one.
     """
     found = session.scalars(
         select(Outgoing)
@@ -135,14 +135,15 @@ def found_elsewhere(session: Session, key: str, *, now: datetime) -> bool:
         .with_for_update(of=Outgoing)
         .execution_options(populate_existing=True)
     ).all()
-    left = [one for one in found if one.state == "uncertain" or not _was_tried(one)]
+    left = [one for one in found if one.state == "uncertain" or not _somebody_has_it(one)]
     for outgoing in left:
         arrived(session, outgoing, by="found", actor_id=None, now=now)
     return bool(left)
 
 
-def _was_tried(outgoing: Outgoing) -> bool:
-    return outgoing.tries > 0 or any(one["state"] for one in outgoing.recipients)
+def _somebody_has_it(outgoing: Outgoing) -> bool:
+    """Then its being seen somewhere tells nothing about those for whom it still waits."""
+    return any(one["state"] in ("accepted", "bounced", "uncertain") for one in outgoing.recipients)
 
 
 def arrived(session: Session, outgoing: Outgoing, *, by: str, actor_id: int | None, now: datetime) -> None:
@@ -285,6 +286,9 @@ def _ended(session: Session, outgoing: Outgoing, *, code: int | None, text: str,
 
 
 def _uncertain(session: Session, outgoing: Outgoing, text: str, *, now: datetime) -> None:
+    if _was_seen(session, outgoing):  # while we waited for the server's word; nobody will see it a second time
+        arrived(session, outgoing, by="found", actor_id=None, now=now)
+        return
     outgoing.state, outgoing.lease_until = "uncertain", None  # the owner stays: it may still learn the truth
     if text:
         outgoing.answer = text
@@ -293,6 +297,18 @@ def _uncertain(session: Session, outgoing: Outgoing, text: str, *, now: datetime
         _come_back(session, outgoing, conversation, trouble="uncertain")
         told = {"outgoing_id": outgoing.id, "message_id": outgoing.message_id, "answer": text}
         conversations.record(session, conversation, "uncertain", now=now, **told)
+
+
+def _was_seen(session: Session, outgoing: Outgoing) -> bool:
+    """Whether the mail came by in a folder that is read, the Sent folder most often, since its DATA began."""
+    if outgoing.message_id is None or outgoing.data_started_at is None:
+        return False
+    seen = select(RawMail.id).where(
+        RawMail.message_id == outgoing.message_id,
+        RawMail.state == "own",
+        RawMail.fetched_at >= outgoing.data_started_at,
+    )
+    return session.scalar(seen.limit(1)) is not None
 
 
 def _come_back(session: Session, outgoing: Outgoing, conversation: Conversation, *, trouble: str) -> None:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, func, select, text
+from sqlalchemy import Engine, func, select, text, update
 
 from inbox import backup, blobs, config, db, drafts, outbox, replies, sending
 from inbox.backup import BackupFailed
@@ -116,6 +116,24 @@ def test_what_left_after_the_backup_is_recognised_and_not_sent_again(
         assert outbox.found_elsewhere(session, key, now=datetime.now(UTC))
     with db.transaction() as session:
         outbox.pause_all(session, None, False)
+    assert sending.send_due(patience=None).all == 0
+    assert len(smtp_sink.deliveries) == 1
+
+
+def test_what_was_told_to_come_later_and_left_after_the_backup_is_not_sent_again(
+    answered: int, elsewhere: Callable[..., Settings], smtp_sink: SmtpSink, tmp_path: Path
+) -> None:
+    smtp_sink.fail("rcpt", "450 4.2.0 later", times=1)
+    assert sending.send_due(patience=None).later == 1
+    backup.backup(config.settings(), tmp_path / "backup", now=NOW)
+    with db.transaction() as session:
+        session.execute(update(Outgoing).values(due_at=NOW))
+    assert sending.send_due(patience=None).accepted == 1
+    backup.restore(elsewhere(), tmp_path / "backup")
+    with db.transaction() as session:  # what intake does when it reads the Sent folder
+        outbox.found_elsewhere(session, session.get_one(Outgoing, answered).key, now=datetime.now(UTC))
+        outbox.pause_all(session, None, False)
+        session.execute(update(Outgoing).values(due_at=NOW))
     assert sending.send_due(patience=None).all == 0
     assert len(smtp_sink.deliveries) == 1
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Engine, func, select, update
 
-from inbox import conversations, db, joins, people, search
+from inbox import conversations, db, joins, outbox, people, search
 from inbox.mail import threads
 from inbox.models import (
     Conversation,
@@ -159,6 +159,22 @@ def test_an_uncertain_answer_is_settled_when_it_shows_up_in_the_sent_folder(stor
     assert len(story.events("resolved")) == 1
 
 
+def test_an_answer_seen_in_the_sent_folder_before_its_sender_died_is_not_uncertain(story: Story) -> None:
+    row = story.arrive(a_mail())
+    outgoing = story.sent(story.conversation_of(row).id, state="sending")
+    with db.transaction() as session:
+        held = session.get_one(Outgoing, outgoing.id)
+        held.recipients = [one | {"state": ""} for one in held.recipients]
+        held.lease_owner, held.lease_until = "w", story.now + MINUTE
+    assert story.arrive(story.raw_of(outgoing), folder="Sent").state == "own"
+    with db.transaction() as session:
+        assert outbox.lapse(session, now=story.now + DAY) == 1
+    with db.reading() as session:
+        left = session.get_one(Outgoing, outgoing.id)
+    assert (left.state, [one["state"] for one in left.recipients]) == ("sent", ["accepted"])
+    assert story.conversation_of(row).trouble == ""
+
+
 def test_a_customers_answer_to_an_uncertain_mail_joins_by_its_signed_id(story: Story) -> None:
     row = story.arrive(a_mail())
     outgoing = story.sent(story.conversation_of(row).id, state="uncertain")
@@ -168,6 +184,16 @@ def test_a_customers_answer_to_an_uncertain_mail_joins_by_its_signed_id(story: S
     assert story.conversation_of(answer).id == story.conversation_of(row).id
     with db.reading() as session:
         assert session.get_one(Outgoing, outgoing.id).state == "sent"
+
+
+def test_a_signed_id_whose_number_another_conversation_got_does_not_join_a_stranger_to_it(story: Story) -> None:
+    """After a restored backup, or a mailbox that was removed and connected again, numbers are given out anew."""
+    row = story.arrive(a_mail())
+    forgotten = threads.new_message_id(secret(), story.conversation_of(row).id, "t1", "shop.example")
+    other = story.arrive(a_mail("danke", sender=STRANGER, answers=forgotten))
+    assert story.conversation_of(other).id != story.conversation_of(row).id
+    same = story.arrive(a_mail("danke", answers=forgotten))
+    assert story.conversation_of(same).id == story.conversation_of(row).id
 
 
 def test_an_answer_from_outlook_counts(story: Story) -> None:
