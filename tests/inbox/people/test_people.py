@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import statistics
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
-from inbox import people
+from inbox import db, people
 from inbox.errors import Forbidden, NotFound, UserError
 from inbox.models import AuditEvent, OneTimeLink, SignInAttempt, User
 from inbox.people import passwords
@@ -187,6 +188,32 @@ def test_ten_thousand_guesses_from_one_place_come_to_nothing(session: Session, r
         if now > NOW + DAY:
             break
     assert checked < 24 * 4 * 12
+
+
+def test_guesses_at_the_same_moment_count_like_guesses_one_by_one(engine: Engine, monkeypatch) -> None:
+    with db.transaction() as session:
+        a_user(session, "Aoi", password_hash=passwords.hashed("a good long sentence"))
+    right = passwords.right
+
+    def slowly(stored: str | None, password: str) -> bool:
+        time.sleep(0.1)  # as the real figures take
+        return right(stored, password)
+
+    monkeypatch.setattr(passwords, "right", slowly)
+
+    def guess(number: int) -> type[Exception] | None:
+        with Session(db.engine()) as session:
+            try:
+                people.sign_in(session, "aoi@shop.example", f"guess {number}", ip="192.0.2.9", now=NOW)
+            except UserError as error:
+                session.commit()
+                return type(error)
+        return None
+
+    with ThreadPoolExecutor(20) as at_once:
+        outcomes = list(at_once.map(guess, range(20)))
+    assert outcomes.count(people.NotSignedIn) == 5
+    assert outcomes.count(people.TooManyTries) == 15
 
 
 def test_guessing_at_many_accounts_from_one_address_is_slowed(session: Session, rin) -> None:
