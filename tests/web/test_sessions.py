@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+import pytest
+
 from inbox import db, people
 from tests.web.conftest import PASSWORD, Visitor, World, user
+from web import sessions
 
 
 def sign_in(visitor: Visitor, email: str = "aoi@shop.example", password: str = PASSWORD, **more: str):  # type: ignore[no-untyped-def]
@@ -130,6 +134,15 @@ def test_a_forgotten_password_says_the_same_to_everybody(visitor: Visitor) -> No
     unknown = visitor.post("/password-reset", {"email": "nobody@shop.example"})
     assert known.status_code == unknown.status_code == 200
     assert known.text == unknown.text
+
+
+def test_s27_the_clock_does_not_tell_who_is_in_the_team(visitor: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sessions, "SAME_TIME", 1.0)
+    visitor.get("/password-reset")
+    for email in ("aoi@shop.example", "nobody@shop.example", "no address"):
+        began = time.monotonic()
+        visitor.post("/password-reset", {"email": email})
+        assert time.monotonic() - began >= 1.0
 
 
 def test_a_reset_link_sets_the_password_and_ends_other_sessions(app, agent: Visitor, world: World) -> None:  # type: ignore[no-untyped-def]
