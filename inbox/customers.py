@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.orm import Session
 
-from inbox.db import insert_into, is_sqlite
+from inbox.db import insert_into
 from inbox.models import Person, PersonAddress
 
 LONGEST_ADDRESS = 320  # characters; RFC 5321 allows 64 + 1 + 255
@@ -42,8 +42,8 @@ def people_for(session: Session, named: Mapping[str, str], now: datetime) -> dic
     known = _known(session, wanted)
     new = sorted(set(wanted) - set(known))
     if new:
-        _make(session, {address: wanted[address] for address in new}, now)
-        known |= _known(session, new)
+        made = _make(session, {address: wanted[address] for address in new}, now)
+        known |= made | _known(session, [address for address in new if address not in made])
     nameless = [
         {"id": one.id, "name": wanted[address]} for address, one in known.items() if not one.name and wanted[address]
     ]
@@ -59,6 +59,8 @@ def is_address(address: str) -> bool:
 
 
 def _known(session: Session, addresses: Mapping[str, str] | list[str]) -> dict[str, Known]:
+    if not addresses:
+        return {}
     rows = session.execute(
         select(PersonAddress.address, Person.id, Person.name, Person.blocked)
         .join(Person, Person.id == PersonAddress.person_id)
@@ -67,16 +69,19 @@ def _known(session: Session, addresses: Mapping[str, str] | list[str]) -> dict[s
     return {address: Known(person_id, name, blocked) for address, person_id, name, blocked in rows}
 
 
-def _make(session: Session, named: dict[str, str], now: datetime) -> None:
+def _make(session: Session, named: dict[str, str], now: datetime) -> dict[str, Known]:
     """Inserts people and their addresses; an address that another transaction made meanwhile keeps its person."""
     people = session.scalars(
         insert(Person).returning(Person.id, sort_by_parameter_order=True),
         [{"name": name, "created_at": now} for name in named.values()],
     ).all()
-    session.execute(
-        insert_into(session, PersonAddress).on_conflict_do_nothing(index_elements=["address"]),
+    made = session.execute(
+        insert_into(session, PersonAddress)
+        .on_conflict_do_nothing(index_elements=["address"])
+        .returning(PersonAddress.address, PersonAddress.person_id),
         [{"person_id": person, "address": address} for person, address in zip(people, named, strict=True)],
-    )
-    if not is_sqlite(session):  # SQLite has one writer: nobody can have come in between
-        bare = select(Person.id).where(Person.id.in_(people), ~Person.addresses.any())
+    ).all()
+    if len(made) < len(named):
+        bare = set(people) - {one.person_id for one in made}
         session.execute(delete(Person).where(Person.id.in_(bare)).execution_options(synchronize_session=False))
+    return {one.address: Known(one.person_id, named[one.address], blocked=False) for one in made}

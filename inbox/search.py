@@ -9,7 +9,7 @@ the newest first without sorting, however many messages match, also when old mai
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time
 from functools import lru_cache
@@ -41,23 +41,28 @@ def index(session: Session, message: Message, words: Sequence[str] | None = None
 
     `words` is `words_of` the text (of a mail that is HTML alone: of its new words) where that was made elsewhere.
     """
-    conversation = session.get(Conversation, message.conversation_id)
-    assert conversation is not None
-    place = place_of(message)
-    marks = _marks(message, conversation.mailbox_id)
-    if words is None:
-        words = words_of(_body(message), in_pieces=not is_sqlite(session))
-    if is_sqlite(session):
-        session.execute(_INSERT_FTS, {"place": place, "words": f"{marks} {words[0]}"})
-        return
-    long = f"{LONG} " if len(words) > 1 else ""
-    session.execute(
-        insert(SearchWords),
-        [
+    index_all(session, [(message, words)])
+
+
+def index_all(session: Session, stored: Iterable[tuple[Message, Sequence[str] | None]]) -> None:
+    """`index` for many messages at once."""
+    in_pieces = not is_sqlite(session)
+    rows: list[dict[str, object]] = []
+    for message, made in stored:
+        conversation = session.get(Conversation, message.conversation_id)
+        assert conversation is not None
+        place, marks = place_of(message), _marks(message, conversation.mailbox_id)
+        words = words_of(_body(message), in_pieces=in_pieces) if made is None else made
+        if not in_pieces:
+            rows.append({"place": place, "words": f"{marks} {words[0]}"})
+            continue
+        long = f"{LONG} " if len(words) > 1 else ""
+        rows += [
             {"place": place, "chunk": n, "message_id": message.id, "words": _vector(f"{long}{marks} {piece}")}
             for n, piece in enumerate(words)
-        ],
-    )
+        ]
+    if rows:
+        session.connection().execute(insert(SearchWords.__table__) if in_pieces else _INSERT_FTS, rows)
 
 
 def unindex(session: Session, message: Message, *, mailbox_id: int) -> None:
