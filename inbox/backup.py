@@ -142,6 +142,7 @@ def _restore_sqlite(copy: Path, target: Path) -> None:
     for old in (target, target.with_name(target.name + "-wal"), target.with_name(target.name + "-shm")):
         old.unlink(missing_ok=True)
     shutil.copyfile(copy, target)
+    target.chmod(0o600)
 
 
 def _dump_postgres(url: URL, target: Path) -> None:

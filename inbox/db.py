@@ -7,14 +7,15 @@ race between a checkpoint and another connection's write that can drop committed
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 
-from sqlalchemy import DateTime, Engine, create_engine, event, text
+from sqlalchemy import DateTime, Engine, create_engine, event, make_url, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import Session
@@ -66,6 +67,7 @@ def _sqlite(url: str, *, pool_size: int) -> Engine:
     path = url.removeprefix("sqlite:///")
     if path:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
+        _make_for_its_owner(make_url(url).database or "")
     engine = create_engine(
         url,
         connect_args={"timeout": 30, "check_same_thread": False, "cached_statements": 512},
@@ -96,6 +98,16 @@ def _sqlite(url: str, *, pool_size: int) -> Engine:
         connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
 
     return engine
+
+
+def _make_for_its_owner(path: str) -> None:
+    """All mail stands in it: a new database is readable by its owner alone, as are the files that SQLite lays beside.
+
+    Where that cannot be done, opening it says why.
+    """
+    if path and path != ":memory:":
+        with suppress(OSError):
+            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
 
 
 @cache
