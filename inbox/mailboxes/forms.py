@@ -132,8 +132,8 @@ def must_not_lend_passwords(session: Session, mailbox_id: int, form: MailboxForm
 
 
 def with_kept_passwords(session: Session, mailbox_id: int, form: MailboxForm) -> MailboxForm:
-    """The form with stored passwords where none were typed, to try it out. Raises WireProblem("secret"), or UserError for
-    a password that may not go to another server."""
+    """The form with stored passwords where none were typed, to try it out. Raises WireProblem("secret"), or UserError
+    for a password that may not go to another server."""
     must_not_lend_passwords(session, mailbox_id, form)
     kept = session.execute(
         select(Mailbox.imap_secret, Mailbox.smtp_secret).where(Mailbox.id == mailbox_id)
