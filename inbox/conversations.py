@@ -225,8 +225,9 @@ def wake_due(session: Session, *, now: datetime, limit: int = 200) -> int:
         .limit(limit)
         .with_for_update(skip_locked=True)
     ).all()
-    for conversation in due:
-        set_status(session, conversation, "open", now=now, actor_id=None)
+    with together(session):
+        for conversation in due:
+            set_status(session, conversation, "open", now=now, actor_id=None)
     return len(due)
 
 

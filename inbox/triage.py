@@ -110,9 +110,11 @@ def many(session: Session, who: Viewer, ids: Sequence[int], action: str, *, now:
     if len(ids) > MOST_AT_ONCE:
         raise UserError(N_("Choose at most %(most)d conversations at once."), most=MOST_AT_ONCE)
     wanted = select(Conversation.id).where(Conversation.id.in_(set(ids)), Conversation.mailbox_id.in_(who.mailbox_ids))
-    seen = session.scalars(wanted.order_by(Conversation.id)).all()  # one order everywhere: no deadlock
-    for conversation_id in seen:
-        ACTIONS[action](session, who, conversation_id, now=now, **about)
+    # one order everywhere, first the conversations, then the counters: no deadlock with mail that comes in
+    seen = session.scalars(wanted.order_by(Conversation.id).with_for_update()).all()
+    with conversations.together(session):
+        for conversation_id in seen:
+            ACTIONS[action](session, who, conversation_id, now=now, **about)
     return len(seen)
 
 

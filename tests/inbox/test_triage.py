@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
-from sqlalchemy import select
+from sqlalchemy import Engine, select, text
 from sqlalchemy.orm import Session
 
-from inbox import lists, presence, triage
+from inbox import conversations, db, lists, presence, triage
 from inbox.errors import NotFound, UserError
-from inbox.models import Claim, Event, FolderCount, Presence
+from inbox.models import Claim, Conversation, Event, FolderCount, Presence
 from tests.inbox.cast import DAY, MINUTE, NOW, a_conversation, a_mailbox, a_message, a_viewer
+from tests.servers import wait_until
 
 
 @pytest.fixture
@@ -97,6 +100,30 @@ def test_many_at_once(session: Session, support, aoi, ben) -> None:
     assert triage.many(session, aoi, ids[:2], "tag", name="山", now=NOW) == 2
     assert {c.status for c in every} == {"snoozed"}
     assert lists.counts(session, aoi)["snoozed"] == 5
+
+
+@pytest.mark.only_on("postgres")
+def test_many_at_once_never_block_mail_that_comes_in(engine: Engine) -> None:
+    """Who files a mail holds its conversation and counts last; so does whoever acts on many."""
+    with db.transaction() as session:
+        mailbox = a_mailbox(session)
+        who = a_viewer(session, "Aoi", mailbox)
+        ids = [a_conversation(session, mailbox).id for _ in range(2)]
+
+    def close_all() -> None:
+        with db.transaction() as session:
+            triage.many(session, who, ids, "close", now=NOW)
+
+    waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+    with ThreadPoolExecutor(1) as aside:
+        with db.transaction() as session, engine.connect() as watching:
+            second = session.get_one(Conversation, ids[1], with_for_update=True)
+            closing = aside.submit(close_all)
+            wait_until(lambda: watching.scalar(waiting), what="it waits")
+            conversations.place(session, second, status="waiting")
+        closing.result(20)
+    with db.reading() as session:
+        assert lists.counts(session, who)["closed"] == 2
 
 
 def test_reading_and_unreading_is_each_persons_own(session: Session, support, aoi, ben) -> None:
