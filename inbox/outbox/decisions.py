@@ -194,7 +194,8 @@ def _give_back(
     if outgoing.before.get("started") and _is_empty(session, conversation):
         outgoing.conversation_id = None
         session.flush()
-        session.execute(update(Draft).where(Draft.conversation_id == conversation.id).values(conversation_id=None))
+        for model in (Draft, Outgoing):  # other answers that were written in it and taken back
+            session.execute(update(model).where(model.conversation_id == conversation.id).values(conversation_id=None))
         session.execute(delete(Event).where(Event.conversation_id == conversation.id))
         conversations.uncount(session, conversation)
         session.delete(conversation)
@@ -216,18 +217,19 @@ def _restore(session: Session, outgoing: Outgoing, conversation: Conversation, f
     if last is not None:
         conversation.activity_at, conversation.last_direction = last.at, last.direction
         conversation.snippet = last.snippet[: conversations.SNIPPET_CHARACTERS]
-    if not before.get("answers"):
-        return
-    waiting = [datetime.fromisoformat(before["waiting_since"])] if before.get("waiting_since") else []
-    if conversation.waiting_since is not None:
-        waiting.append(conversation.waiting_since)
-    conversation.waiting_since = min(waiting, default=None)
-    conversation.trouble = before.get("trouble", "")
+    if before.get("answers"):
+        waiting = [datetime.fromisoformat(before["waiting_since"])] if before.get("waiting_since") else []
+        if conversation.waiting_since is not None:
+            waiting.append(conversation.waiting_since)
+        conversation.waiting_since = min(waiting, default=None)
+        conversation.trouble = before.get("trouble", "")
     if nothing_since and before.get("status"):
         until = before.get("snoozed_until")
         owner = before["owner_id"] if conversation.owner_id == outgoing.created_by_id else conversation.owner_id
-        conversations.place(session, conversation, status=before["status"], owner_id=owner)
-        conversation.snoozed_until = datetime.fromisoformat(until) if until else None
+        moved = before.get("answers") or before.get("next_status")  # else it stands where somebody put it
+        conversations.place(session, conversation, status=before["status"] if moved else None, owner_id=owner)
+        if moved:
+            conversation.snoozed_until = datetime.fromisoformat(until) if until else None
 
 
 def _is_empty(session: Session, conversation: Conversation) -> bool:

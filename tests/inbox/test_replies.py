@@ -341,6 +341,30 @@ def test_undoing_a_new_mail_leaves_no_empty_conversation(session: Session, desk:
     assert counters_are_right(session)
 
 
+def test_undoing_a_forward_gives_status_and_owner_back(session: Session, desk: Desk) -> None:
+    draft_id = written(session, desk.aoi, desk.conversation, "", kind="forward", to="factory@maker.example")
+    result = sent(session, desk, draft_id, status="closed")
+    assert (desk.conversation.status, desk.conversation.owner_id) == ("closed", desk.aoi.id)
+    replies.undo(session, desk.aoi, result.outgoing_id, now=LATER)
+    session.refresh(desk.conversation)
+    assert (desk.conversation.status, desk.conversation.owner_id) == ("open", None)
+    assert counters_are_right(session)
+
+
+def test_undoing_a_new_mail_after_an_answer_in_its_conversation_was_undone(session: Session, desk: Desk) -> None:
+    draft = drafts.start(session, desk.aoi, "new", mailbox_id=desk.mailbox.id, now=LATER)
+    fields = {"to": "new@example.jp", "subject": "ご案内", "text": "こんにちは"}
+    drafts.save(session, desk.aoi, draft.id, rev=draft.rev, fields=fields, now=LATER)
+    first = replies.send(session, desk.aoi, draft.id, seen_version=0, next_status=None, now=LATER)
+    conversation = session.get_one(Conversation, first.conversation_id)
+    second = written(session, desk.aoi, conversation, "追伸", to="new@example.jp")
+    more = replies.send(session, desk.aoi, second, seen_version=conversation.version, next_status=None, now=LATER)
+    replies.undo(session, desk.aoi, more.outgoing_id, now=LATER)
+    replies.undo(session, desk.aoi, first.outgoing_id, now=LATER)
+    assert session.get(Conversation, first.conversation_id) is None
+    assert counters_are_right(session)
+
+
 def test_undo_is_too_late_once_the_sender_has_it(session: Session, desk: Desk) -> None:
     result = sent(session, desk, written(session, desk.aoi, desk.conversation))
     outbox.claim(session, desk.mailbox.id, "w", now=result.undo_until + replies.HOLD, limit=1)
