@@ -1,7 +1,8 @@
-"""Agents who answer through the web as a browser does, and try again until they were told that the answer is on its way."""
+"""Agents who answer through the web as a browser does, and try again until told that the answer is on its way."""
 
 from __future__ import annotations
 
+import html
 import http.client
 import queue
 import random
@@ -12,7 +13,7 @@ import urllib.parse
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-PATIENCE = 60.0  # for one answer, over any number of restarts
+PATIENCE = 120.0  # for one answer, over any number of restarts
 PAUSE = 0.05  # between two tries
 TIMEOUT = 10.0  # of one request
 DOUBLE_CLICKS = 0.2  # of all answers
@@ -47,7 +48,11 @@ class Agent(threading.Thread):
         self._token = ""
 
     def run(self) -> None:
-        self._sign_in()
+        try:
+            self._sign_in()
+        except Gone as error:
+            self.told.gone.append(str(error))
+            return
         while (conversation_id := self._work.get()) is not None:
             try:
                 self._answer(conversation_id)
@@ -112,9 +117,14 @@ class Agent(threading.Thread):
         self._token = _value(page, "csrf_token")
 
     def _patiently(
-        self, method: str, path: str, fields: Mapping[str, str] | None = None, *, headers: Mapping[str, str] | None = None
+        self,
+        method: str,
+        path: str,
+        fields: Mapping[str, str] | None = None,
+        *,
+        headers: Mapping[str, str] | None = None,
     ) -> tuple[int, str]:
-        """Asks until there is an answer below 500. A broken connection says nothing about what became of the request."""
+        """Asks until there is an answer below 500. A broken connection says nothing of what became of the request."""
         until = time.monotonic() + PATIENCE
         last = ""
         while time.monotonic() < until:
@@ -122,7 +132,7 @@ class Agent(threading.Thread):
                 status, page = self._ask(method, path, fields, headers or {})
                 if status < 500:
                     return status, page
-                last = str(status)
+                last = f"{status} {' '.join(re.sub(r'<[^>]*>', ' ', page).split())[-300:]}"
             except (OSError, http.client.HTTPException) as error:
                 last = f"{type(error).__name__}: {error}"
             self.told.retries += 1
@@ -155,4 +165,4 @@ def _value(page: str, name: str) -> str:
     found = re.search(rf'name="{name}"[^>]*?value="([^"]*)"', page)
     if found is None:
         return ""
-    return found[1].replace("&lt;", "<").replace("&gt;", ">").replace("&#34;", '"').replace("&#39;", "'").replace("&amp;", "&")
+    return html.unescape(found[1])

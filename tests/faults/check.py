@@ -1,20 +1,20 @@
-"""The independent checker: reads the database, the IMAP store and what the SMTP server took, and says what was lost or doubled.
+"""The independent checker: reads database, IMAP store and what the SMTP server took; says what was lost or doubled.
 
-It shares no code with the service: plain SQL, Python's own IMAP client, its own idea of a mail's bytes. What it holds the
-service to, for a system at rest:
+It shares no code with the service: plain SQL, Python's own IMAP client, its own idea of a mail's bytes. What it holds
+the service to, for a system at rest:
 
-I1  each (folder, UIDVALIDITY, UID) of the store is one ledger row with the same bytes, and these bytes are in the byte store
-I2  each ledger row reached one end: a message, the quarantine, or a reason why not; each message came from one ledger row
-I3  each delivery belongs to one queue row and carries its bytes; each sent row was delivered once per recipient, and lies
-    in the Sent folder once
+I1  each (folder, UIDVALIDITY, UID) of the store is one ledger row with the same bytes, and the byte store has them
+I2  each ledger row reached one end: a message, the quarantine, or a reason why not; each message came from one row
+I3  each delivery belongs to one queue row and carries its bytes; each sent row was delivered once per recipient, and
+    lies in the Sent folder once
 I4  a row is uncertain only where DATA had begun, and was then delivered at most once
 I5  nothing is "sending" any more, no lease outlives its owner by a minute
 I6  each answer that its author was told is queued is one queue row; no two answers went out from one version
 I8  every state has its history event, and counters are what counting finds
 I9  the database is sound
 
-As a program: `python -m tests.faults.check DATABASE_URL BLOBS --imap HOST:PORT:USER:PASSWORD --sink FOLDER`; exit code 1
-when something is lost, doubled or wrong.
+As a program: `python -m tests.faults.check DATABASE_URL BLOBS --imap HOST:PORT:USER:PASSWORD --sink FOLDER`; exit
+code 1 when something is lost, doubled or wrong.
 """
 
 from __future__ import annotations
@@ -63,9 +63,7 @@ class Report:
             f"mails={self.mails} answers={self.answers} lost={len(self.lost)} doubled={len(self.doubled)} "
             f"wrong={len(self.wrong)} uncertain={len(self.uncertain)}"
         )
-        told = [
-            f"{kind}: {one}" for kind in ("lost", "doubled", "wrong") for one in getattr(self, kind)[:20]
-        ]
+        told = [f"{kind}: {one}" for kind in ("lost", "doubled", "wrong") for one in getattr(self, kind)[:20]]
         return "\n".join([head, *told])
 
 
@@ -88,9 +86,10 @@ def check(
     accepted: Collection[int] | None = None,
     now: datetime | None = None,
 ) -> Report:
-    """Holds everything against everything. `store` is what `read_store` found; `accepted` are ids of drafts whose authors
+    """Holds everything against everything.
 
-    were told "it is on its way" (None: not asked for).
+    `store` is what `read_store` found; `accepted` are ids of drafts whose authors were told "it is on its way" (None:
+    not asked for).
     """
     report = Report()
     engine = create_engine(_driver(database_url))
@@ -183,11 +182,7 @@ def _messages(report: Report, connection: Connection) -> None:
     bytes_in = Counter((row["mailbox_id"], row["raw_sha256"]) for row in rows)
     report.doubled += [f"I2 the bytes {key[1][:12]} are {n} messages" for key, n in bytes_in.items() if n > 1]
     known = {row["id"] for row in rows}
-    outside = [
-        message_id
-        for message_id in came
-        if message_id is not None and message_id not in known
-    ]
+    outside = [message_id for message_id in came if message_id is not None and message_id not in known]
     report.wrong += [f"I2 a ledger row was filed as message {one}, which is none from outside" for one in outside]
 
 
@@ -249,7 +244,7 @@ def _delivery(report: Report, row: Mapping[str, Any], delivered: Counter[str]) -
 def _uncertain(report: Report, connection: Connection, row: Mapping[str, Any]) -> None:
     begun = _rows(
         connection,
-        f"SELECT data_started_at FROM attempt WHERE outgoing_id = {row['id']} AND outcome = 'uncertain' ORDER BY id",  # noqa: S608
+        f"SELECT data_started_at FROM attempt WHERE outgoing_id = {row['id']} AND outcome = 'uncertain' ORDER BY id",
     )
     if row["data_started_at"] is None or not begun or begun[-1]["data_started_at"] is None:
         report.wrong.append(f"I4 outgoing {row['id']} is uncertain although DATA had not begun")
@@ -278,11 +273,13 @@ def _answers(report: Report, connection: Connection, accepted: Collection[int] |
     report.doubled += [f"I6 draft {draft} is {n} queue rows" for draft, n in per_draft.items() if n > 1]
     answers = [row for row in rows if row["kind"] in ("reply", "reply_all")]
     seen = Counter((row["conversation_id"], row["seen_version"]) for row in answers)
-    report.doubled += [f"I6 {n} answers from version {key[1]} of conversation {key[0]}" for key, n in seen.items() if n > 1]
+    for (conversation_id, version), times in seen.items():
+        if times > 1:
+            report.doubled.append(f"I6 {times} answers from version {version} of conversation {conversation_id}")
     for row in answers:
-        after = _json(row["before"]).get("after_version")
-        if after != row["seen_version"] + 1:
-            report.wrong.append(f"I6 outgoing {row['id']} left at version {after}, its author saw {row['seen_version']}")
+        after, saw = _json(row["before"]).get("after_version"), row["seen_version"]
+        if after != saw + 1:
+            report.wrong.append(f"I6 outgoing {row['id']} left at version {after}, its author saw {saw}")
     messages = Counter(row["message_id"] for row in rows)
     report.doubled += [f"I6 message {one} stands {n} times in the queue" for one, n in messages.items() if n > 1]
     written = _rows(
@@ -321,10 +318,11 @@ def _history(report: Report, connection: Connection) -> None:
             if isinstance(about.get(name), int):
                 events[f"{row['kind']}:{name}", about[name]] += 1
     for row in _rows(connection, "SELECT id FROM message WHERE direction = 'in' AND kind != 'bounce'"):
-        if events["received:message_id", row["id"]] != 1:
-            report.wrong.append(f"I8 message {row['id']} has {events['received:message_id', row['id']]} events of arrival")
-    sent = "SELECT id, state FROM outgoing WHERE state IN ('sent', 'uncertain', 'failed') AND conversation_id IS NOT NULL"
-    for row in _rows(connection, sent):
+        times = events["received:message_id", row["id"]]
+        if times != 1:
+            report.wrong.append(f"I8 message {row['id']} has {times} events of arrival")
+    ended = "state IN ('sent', 'uncertain', 'failed') AND conversation_id IS NOT NULL"
+    for row in _rows(connection, f"SELECT id, state FROM outgoing WHERE {ended}"):
         names = ("sent", "resolved") if row["state"] == "sent" else (row["state"],)
         if not any(events[f"{name}:outgoing_id", row["id"]] for name in names):
             report.wrong.append(f"I8 outgoing {row['id']} is {row['state']} without an event")
@@ -352,7 +350,8 @@ def _counters(report: Report, connection: Connection) -> None:
     for row in _rows(
         connection,
         "SELECT c.id, c.message_count, COUNT(m.id) AS n FROM conversation c "
-        "LEFT JOIN message m ON m.conversation_id = c.id GROUP BY c.id, c.message_count HAVING c.message_count != COUNT(m.id)",
+        "LEFT JOIN message m ON m.conversation_id = c.id "
+        "GROUP BY c.id, c.message_count HAVING c.message_count != COUNT(m.id)",
     ):
         report.wrong.append(f"I8 conversation {row['id']} counts {row['message_count']} messages, there are {row['n']}")
 

@@ -1,9 +1,10 @@
 """Runs one step of the service in a fresh fork that dies at its n-th dangerous moment, as `kill -9` would have it.
 
-Nothing in the service knows of this. A process with everything imported reads one order a line (JSON) from standard input and
-forks; the fork wraps, in itself alone, what changes the outside world (commits, commands to the mail servers, bytes written,
-rings) and ends without a word when it comes to the n-th of them. The answer is the fork's exit code: 137 killed, 0 the step came
-to its end, anything else a failure. `sabotage.py` takes guards away in the same place, to see that the checker notices.
+Nothing in the service knows of this. A process with everything imported reads one order a line (JSON) from standard
+input and forks; the fork wraps, in itself alone, what changes the outside world (commits, commands to the mail servers,
+bytes written, rings) and ends without a word when it comes to the n-th of them. The answer is the fork's exit code: 137
+killed, 0 the step came to its end, anything else a failure. `sabotage.py` takes guards away in the same place, to see
+that the checker notices.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ _warm: dict[str, Engine] = {}  # by database: engines whose statements are compi
 
 
 def main() -> None:
-    """An order with `warm` is run here once, so that the forks find every statement compiled; the others in a fork each."""
+    """An order with `warm` runs here, so that the forks find every statement compiled; the others in a fork each."""
     for line in sys.stdin:
         order = json.loads(line)
         if order.get("warm"):
@@ -64,7 +65,7 @@ def _in_the_fork(order: dict[str, Any]) -> None:
         signal.alarm(STEP_SECONDS)
         _obey(order)
         code = 0
-    except BaseException:
+    except BaseException:  # noqa: BLE001 - the edge of the fork: its parent gets the exit code
         traceback.print_exc()
     finally:
         sys.stderr.flush()
@@ -172,7 +173,7 @@ def _overlooked(_journal: Path) -> None:
 
 
 def _answer(journal: Path) -> None:
-    """What an agent does, who tries again until told that the answer is on its way; the journal is what the agent knows."""
+    """What an agent does, who tries again until told that it is on its way; the journal is what the agent knows."""
     known = _journal_of(journal)
     with db.reading() as session:
         who = people.of(session, session.scalars(select(User).order_by(User.id).limit(1)).one())

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
 import os
 import signal
 import subprocess
 import sys
 import threading
 import time
+import urllib.request
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
 from tests.conftest import SECRET
-from tests.servers import answers, free_port, wait_until
+from tests.servers import free_port
 
 REPO = Path(__file__).resolve().parents[2]
 ROLES = ("poller", "worker", "clock", "web")
@@ -25,7 +27,8 @@ TEND_SECONDS = 0.05
 class Installation:
     """Web, poller, worker and clock of one data folder. What dies is started again at once, until `close()`.
 
-    Every process leads a group of its own and is killed with it. They run in the data folder: no developer's .env is read.
+    Every process leads a group of its own and is killed with it. They run in the data folder: no developer's .env is
+    read.
     """
 
     def __init__(self, folder: Path, *, database_url: str, redis_url: str, **settings: str) -> None:
@@ -33,10 +36,10 @@ class Installation:
         folder.mkdir(parents=True, exist_ok=True)
         self.port = free_port()
         self.killed: Counter[str] = Counter()
-        self.ended: Counter[str] = Counter()  # of its own accord: never meant to happen
+        self.ended: Counter[str] = Counter()  # of its own accord, with its exit code: never meant to happen
         self.started_at: dict[str, float] = {}
         self.environment = {
-            **{name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG", "LD_LIBRARY_PATH")},
+            **{name: os.environ[name] for name in ("PATH", "HOME", "LANG", "LD_LIBRARY_PATH") if name in os.environ},
             "PYTHONPATH": str(REPO),
             "DATA_DIR": str(folder),
             "DATABASE_URL": database_url,
@@ -59,8 +62,13 @@ class Installation:
                 self._start(role)
         self._tender.start()
 
-    def wait_for_web(self) -> None:
-        wait_until(lambda: answers(self.port), seconds=30, what="the web server listens")
+    def serves(self) -> bool:
+        """Whether the web shows a page."""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/sign-in", timeout=0.5) as page:
+                return bool(page.status == 200)
+        except (OSError, http.client.HTTPException):
+            return False
 
     def kill(self, role: str) -> None:
         """kill -9, the whole group; it is started again at once."""
@@ -68,6 +76,10 @@ class Installation:
             if self._end(role, signal.SIGKILL):
                 self.killed[role] += 1
             self._start(role)
+
+    def pid(self, role: str) -> int:
+        with self._lock:
+            return self._processes[role].pid
 
     def running(self) -> bool:
         with self._lock:

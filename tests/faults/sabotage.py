@@ -1,4 +1,4 @@
-"""Takes single guards out of the running service, in a throwaway process: the checker must notice each of them missing."""
+"""Takes single guards out of the service, in a throwaway process: the checker must notice each of them missing."""
 
 from __future__ import annotations
 
@@ -153,4 +153,3 @@ def _without_key(session: Session) -> None:
     session.execute(text("INSERT INTO raw_mail_free SELECT * FROM raw_mail"))
     session.execute(text("DROP TABLE raw_mail"))
     session.execute(text("ALTER TABLE raw_mail_free RENAME TO raw_mail"))
-

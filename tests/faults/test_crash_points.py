@@ -1,4 +1,4 @@
-"""F-01: the service dies at every single dangerous moment, one after the other; a fresh process takes over; nothing is amiss.
+"""F-01: the service dies at every dangerous moment, one after the other; a fresh process takes over; nothing is amiss.
 
 And the other way round: with one guard taken away the checker does find something, or it would be worth nothing.
 """
@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -135,9 +135,7 @@ class House:
         url = f"sqlite:///{fresh / 'madoguchi.db'}"
         if self.postgres is not None:
             url = self.postgres.url(self.postgres.create(template=_database(self.url)))
-        return House(
-            self.kind, fresh, self.postgres, self.account, self.dovecot, self.sink, self.forks, self.redis, url, self.store
-        )
+        return replace(self, folder=fresh, url=url, _copies=itertools.count())
 
     def remove(self) -> None:
         shutil.rmtree(self.folder)
@@ -149,9 +147,7 @@ class House:
         return {row["draft"] for row in rows if row.get("accepted")}
 
     def report(self) -> Report:
-        return check(
-            self.url, self.blobs, store=self.store, deliveries=self.sink.deliveries, accepted=self.accepted()
-        )
+        return check(self.url, self.blobs, store=self.store, deliveries=self.sink.deliveries, accepted=self.accepted())
 
 
 def _database(url: str) -> str:
@@ -226,15 +222,13 @@ def house(
         shutil.copyfile(database_url.removeprefix("sqlite:///"), folder / "madoguchi.db")
     imap = Imap(dovecot.host, dovecot.imap, account.user, account.password)
     postgres = request.getfixturevalue("postgres") if database_kind == "postgres" else None
-    made = House(
-        database_kind, folder, postgres, account, dovecot, smtp_sink, forks, valkey.url, url, read_store(imap)
-    )
+    made = House(database_kind, folder, postgres, account, dovecot, smtp_sink, forks, valkey.url, url, read_store(imap))
     forks.warm(made)
     return made
 
 
 def every_death(house: House, *steps: str) -> list[str]:
-    """Lets `steps` die at one moment after the other, a fresh process ends the work each time; what is amiss after that."""
+    """Lets `steps` die at one moment after the other, a fresh process ends the work each time; what is amiss then."""
     amiss: list[str] = []
     uncertain = 0
     for moment in range(random.randint(1, STRIDE[house.kind]), MOST_POINTS, STRIDE[house.kind]):

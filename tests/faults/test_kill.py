@@ -1,7 +1,8 @@
 """F-02 and F-03: poller, worker and web are killed at random moments while mails come in and answers go out.
 
-FLUSHALL empties Redis every five seconds meanwhile. Afterwards nothing is lost and nothing doubled, and an answer is uncertain
-only where DATA had begun. FAULTS_SEED repeats a run's chances; FAULTS_MAILS, FAULTS_ANSWERS and FAULTS_KILLS change its size.
+FLUSHALL empties Redis every five seconds meanwhile. Afterwards nothing is lost and nothing doubled, and an answer is
+uncertain only where DATA had begun. FAULTS_SEED repeats a run's chances; FAULTS_MAILS, FAULTS_ANSWERS and FAULTS_KILLS
+change its size.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -24,7 +26,7 @@ from sqlalchemy import Engine, func, select
 
 from bench import corpus
 from inbox import db, mailboxes
-from inbox.models import Conversation, Mailbox, Outgoing, RawMail
+from inbox.models import Conversation, Heartbeat, Mailbox, Outgoing, RawMail
 from inbox.people import passwords
 from tests.faults.agents import Agent
 from tests.faults.check import Imap, check, read_maildir, read_store
@@ -39,10 +41,13 @@ MAILS = int(os.environ.get("FAULTS_MAILS", "2000"))
 ANSWERS = int(os.environ.get("FAULTS_ANSWERS", "500"))
 KILLS = int(os.environ.get("FAULTS_KILLS", "60"))
 VICTIMS = ("poller", "worker", "web")
-LIVES = (0.5, 5.0)  # seconds from a start to the next kill; about one kill a second over all three
+CLOCK_TOO = 8  # every so many kills the clock dies as well
+LIVES = (0.1, 3.5)  # seconds from the first sign of life to the next kill
+UNBORN = 0.15  # of all kills: while the process is still starting
+START = 10.0  # seconds that a start may take at most
 FLUSH_EVERY = 5.0
 FIRST = 150  # mails that are there before the first kill
-SLOW_SERVER = 0.1  # seconds until the SMTP server answers the final dot, having taken the mail: a worker often dies in them
+SLOW_SERVER = 0.1  # seconds from taking a mail to the SMTP server's answer: a worker often dies in them
 REST = 150.0  # seconds until all is quiet after the last kill; leases of the dead lapse in 45
 AGENTS = ("Aoi", "Ben", "Chie", "Dan", "Emi")
 PASSWORD = "a good long sentence"
@@ -65,7 +70,7 @@ def test_killing_at_sixty_moments_loses_and_doubles_nothing(
         agents, work = a_team(place, seed)
         try:
             place.start()
-            place.wait_for_web()
+            wait_until(place.serves, seconds=60, what="the web shows a page")
             mails.deliver(FIRST)
             wait_until(lambda: filed() >= FIRST // 2, seconds=60, what="the first mails are filed")
             for agent in agents:
@@ -74,7 +79,7 @@ def test_killing_at_sixty_moments_loses_and_doubles_nothing(
             with flushing(valkey):
                 kill_at_random(place, mails, asked, chance)
                 mails.deliver(MAILS - mails.delivered)
-                wait_until(lambda: asked.some(ANSWERS) >= ANSWERS, seconds=60, every=0.3, what="500 answers asked for")
+                wait_until(lambda: asked.some(ANSWERS) >= ANSWERS, seconds=60, every=0.3, what="all are asked for")
                 for _ in agents:
                     work.put(None)
                 for agent in agents:
@@ -90,21 +95,24 @@ def test_killing_at_sixty_moments_loses_and_doubles_nothing(
         report = check(
             database_url, place.folder / "blobs", store=store, deliveries=taken(sink), accepted=accepted.keys()
         )
-    inbox = [hash_ for (folder, _, _), hash_ in store.items() if folder == "INBOX"]
-    assert sorted(inbox) == sorted(read_maildir(dovecot.maildir(account.user)).elements()) and len(inbox) == MAILS
-    print(f"agents: {len(accepted)} accepted, {sum(one.refused for one in told)} refused, {sum(one.retries for one in told)} retries")
+    inbox = Counter(sha256 for (folder, _, _), sha256 in store.items() if folder == "INBOX")
+    refused, retries = sum(one.refused for one in told), sum(one.retries for one in told)
+    print(f"agents: {len(accepted)} accepted, {refused} refused, {retries} requests asked again")
     print(f"killed {dict(place.killed)}, ended by themselves {dict(place.ended)}")
     print(report)
     print(
-        f"RELIABILITY: mails={len(inbox)} answers={report.answers} kills={place.killed.total()} lost={len(report.lost)} "
-        f"doubled={len(report.doubled)} uncertain={len(report.uncertain)} ({database_kind}, seed {seed})"
+        f"RELIABILITY: mails={inbox.total()} answers={report.answers} kills={place.killed.total()} "
+        f"lost={len(report.lost)} doubled={len(report.doubled)} uncertain={len(report.uncertain)} "
+        f"({database_kind}, seed {seed})"
     )
-    assert report.clean, report
     assert not [one for each in told for one in each.gone]
+    assert report.clean, report
+    assert inbox == read_maildir(dovecot.maildir(account.user))
+    assert inbox.total() == MAILS
     assert report.answers >= ANSWERS
-    assert place.killed.total() == KILLS
-    assert not place.ended, place.ended
-    assert len(report.uncertain) <= place.killed["worker"] * 8  # so many connections go in step
+    assert sum(place.killed[role] for role in VICTIMS) == KILLS
+    assert not place.ended, f"{place.ended}\n" + "\n".join(place.log(one.partition(" ")[0]) for one in place.ended)
+    assert len(report.uncertain) <= (place.killed["worker"] + place.killed["clock"]) * 8  # connections go in step
 
 
 # -- what happens
@@ -112,15 +120,36 @@ def test_killing_at_sixty_moments_loses_and_doubles_nothing(
 
 def kill_at_random(place: Installation, mails: Letters, asked: Asked, chance: random.Random) -> None:
     """KILLS kills, one of the three at a time, while portions of mails arrive and portions of answers are asked for."""
-    lives = {role: chance.uniform(*LIVES) for role in VICTIMS}
+    doom = {role: Doom(place, role, chance) for role in VICTIMS}
     for number in range(1, KILLS + 1):
-        role = min(VICTIMS, key=lambda one: place.started_at[one] + lives[one])
-        while (left := place.started_at[role] + lives[role] - time.monotonic()) > 0:
-            time.sleep(min(left, 0.2))
+        role = wait_until(lambda: next((one for one in VICTIMS if doom[one].has_come()), ""), seconds=2 * START)
         place.kill(role)
-        lives[role] = chance.uniform(*LIVES)
+        doom[role] = Doom(place, role, chance)
+        if number % CLOCK_TOO == 0:
+            place.kill("clock")
         mails.deliver(FIRST + (MAILS - FIRST) * number // KILLS - mails.delivered)
         asked.some(ANSWERS * number // KILLS)
+
+
+class Doom:
+    """When a process dies: a while after its first sign of life, or sometimes before that."""
+
+    def __init__(self, place: Installation, role: str, chance: random.Random) -> None:
+        self._place, self._role = place, role
+        self._life = chance.uniform(*LIVES)
+        self._sign = place.started_at[role] if chance.random() < UNBORN else None
+
+    def has_come(self) -> bool:
+        if self._sign is None and (self._lives() or time.monotonic() - self._place.started_at[self._role] > START):
+            self._sign = time.monotonic()
+        return self._sign is not None and time.monotonic() > self._sign + self._life
+
+    def _lives(self) -> bool:
+        if self._role == "web":
+            return self._place.serves()
+        with db.reading() as session:
+            pid = self._place.pid(self._role)
+            return session.scalar(select(Heartbeat.name).where(Heartbeat.name.endswith(f":{pid}"))) is not None
 
 
 class Letters:
@@ -130,8 +159,7 @@ class Letters:
         self.delivered = 0
         self._dovecot, self._folder = dovecot, dovecot.maildir(account.user)
         self._mails = corpus.mails(MAILS, seed=seed)
-        with_folders = Imap(dovecot.host, dovecot.imap, account.user, account.password)
-        read_store(with_folders)  # makes the Maildir
+        read_store(Imap(dovecot.host, dovecot.imap, account.user, account.password))  # makes the Maildir
 
     def on_the_server(self) -> int:
         """Mails in the inbox and copies in the Sent folder."""
@@ -180,7 +208,8 @@ def at_rest(mails: Letters, place: Installation) -> None:
             waiting = session.scalar(select(func.count()).where(RawMail.state == "pending"))
             leaving = session.scalar(select(func.count()).where(Outgoing.state.in_(("queued", "sending"))))
             now = datetime.now(UTC)
-            copies = session.scalar(select(func.count()).where(Outgoing.sent_copy == "due", Outgoing.sent_copy_due_at <= now))
+            due = (Outgoing.sent_copy == "due", Outgoing.sent_copy_due_at <= now)
+            copies = session.scalar(select(func.count()).where(*due))
         done = known >= mails.on_the_server() and not waiting and not leaving and not copies
         return done or time.monotonic() > until
 

@@ -1,7 +1,7 @@
-"""What we depend on goes away for some seconds and comes back: it is said, nothing is lost, nobody has to restart anything.
+"""What we depend on goes away and comes back: health says so, nothing is lost, nobody has to restart anything.
 
-F-03 Redis, F-04 PostgreSQL, F-05 disk, F-07 the IMAP server, F-08 a changed password, F-14 an expired certificate; the SMTP
-server; and an IMAP server that hangs while another mailbox is read.
+F-03 Redis, F-04 PostgreSQL, F-05 disk, F-07 the IMAP server, F-08 a changed password, F-14 an expired certificate; the
+SMTP server; and an IMAP server that hangs while another mailbox is read.
 """
 
 from __future__ import annotations
@@ -80,8 +80,9 @@ class Shop:
         now = datetime.now(UTC)
         with db.transaction() as session:
             who = people.of(session, session.scalars(select(User)).one())
-            unanswered = select(Conversation.id).where(Conversation.waiting_since.is_not(None)).order_by(Conversation.id)
-            draft = drafts.start(session, who, "reply", conversation_id=session.scalars(unanswered).first(), now=now)
+            unanswered = select(Conversation.id).where(Conversation.waiting_since.is_not(None))
+            first = session.scalars(unanswered.order_by(Conversation.id).limit(1)).one()
+            draft = drafts.start(session, who, "reply", conversation_id=first, now=now)
             draft = drafts.save(session, who, draft.id, rev=draft.rev, fields={"text": "On its way."}, now=now)
             sent = replies.send(session, who, draft.id, seen_version=draft.seen_version, next_status=None, now=now)
         self.accepted.add(draft.id)
@@ -92,20 +93,20 @@ class Shop:
             return session.get_one(Outgoing, outgoing_id).state
 
     def until_sent(self, outgoing_id: int) -> None:
-        wait_until(lambda: self.state_of(outgoing_id) == "sent", seconds=RECOVERED, every=0.1, what="the answer is sent")
+        wait_until(lambda: self.state_of(outgoing_id) == "sent", seconds=RECOVERED, every=0.1, what="it is sent")
 
     def health(self) -> health.MailboxHealth:
         with db.reading() as session:
             found = health.mailboxes(session, None, now=datetime.now(UTC))
         return next(one for one in found if one.id == self.mailbox_id)
 
-    def until(self, what: str, holds: Callable[[health.MailboxHealth], bool], *, seconds: float = RECOVERED) -> None:
-        wait_until(lambda: holds(self.health()), seconds=seconds, every=0.1, what=what)
+    def until(self, what: str, holds: Callable[[health.MailboxHealth], bool]) -> None:
+        wait_until(lambda: holds(self.health()), seconds=RECOVERED, every=0.1, what=what)
 
     def all_is_well(self) -> None:
         """Nothing lost, nothing doubled, health says so, and no process had to be started again."""
         self.until("the mailbox works", lambda one: one.state == "ok" and not one.code)
-        wait_until(lambda: health.system(now=datetime.now(UTC)).ok, seconds=RECOVERED, every=0.2, what="health is green")
+        wait_until(lambda: health.system(now=datetime.now(UTC)).ok, seconds=RECOVERED, every=0.2, what="all is green")
         assert not self.place.ended, self.place.ended
         store = read_store(Imap(self.dovecot.host, self.dovecot.imap, self.account.user, self.account.password))
         report = check(
@@ -371,10 +372,14 @@ class Terminator:
                 threading.Thread(target=self._talk, args=(client,), daemon=True).start()
 
     def _talk(self, client: socket.socket) -> None:
-        with suppress(OSError), closing(client), closing(self._tls.wrap_socket(client, server_side=True)) as inside:
-            with socket.create_connection(("127.0.0.1", self._to)) as server:
-                threading.Thread(target=_pump, args=(server, inside), daemon=True).start()
-                _pump(inside, server)
+        with (
+            suppress(OSError),
+            closing(client),
+            closing(self._tls.wrap_socket(client, server_side=True)) as inside,
+            socket.create_connection(("127.0.0.1", self._to)) as server,
+        ):
+            threading.Thread(target=_pump, args=(server, inside), daemon=True).start()
+            _pump(inside, server)
 
 
 def _pump(source: socket.socket, sink: socket.socket) -> None:
@@ -431,7 +436,8 @@ def test_an_expired_certificate_is_named_and_nothing_secret_is_said_to_it(
         dovecot.stop()  # the open connection ends, and the next one meets the new certificate
         dovecot.start()
         shop.deliver(2)
-        shop.until("health names the certificate", lambda one: one.state == "failing" and one.code == "certificate_expired")
+        shop.until("health names the certificate", lambda one: one.code == "certificate_expired")
+        assert shop.health().state == "failing"
         tls.renew(good)
         with db.transaction() as session:
             mailboxes.try_again(session, None, shop.mailbox_id, now=datetime.now(UTC))
