@@ -349,4 +349,5 @@ if __name__ == "__main__":
     # this file is `__main__` here: the parent must get classes that it knows under their real module's name
     from inbox import parse_child
 
-    parse_child.main()
+    with contextlib.suppress(BrokenPipeError):  # the parent was killed: nobody waits for the answer
+        parse_child.main()
