@@ -25,6 +25,7 @@ from inbox.parse_child import Unreadable, readers
 from inbox.reading import Reading
 
 AT_ONCE = 40  # mails of one transaction, some 100 ms: short enough for those who wait to write
+TRIES_ALONE = 5
 OVERLOOKED = timedelta(seconds=60)  # a ledger row that waits longer was left by somebody who died
 
 log = structlog.get_logger()
@@ -134,16 +135,22 @@ def file(session: Session, raw: RawMail, reading: Reading | Unreadable, now: dat
 
 
 def _file_alone(mailbox_id: int, one: Understood, *, now: datetime) -> None:
-    try:
-        with db.transaction() as session:
-            _file(session, mailbox_id, [one], now=now)
-    except (OperationalError, InterfaceError) as error:
-        if _is_gone(error):
-            raise
-        _refuse(one, error)
-    except Exception as error:  # the edge of a job
-        log.exception("cannot_file", raw_id=one.raw_id)
-        _refuse(one, error)
+    """Files it, or refuses it; after deadlock upon deadlock it is left to wait in the ledger."""
+    for _ in range(TRIES_ALONE):
+        try:
+            with db.transaction() as session:
+                _file(session, mailbox_id, [one], now=now)
+        except (OperationalError, InterfaceError) as error:
+            if _is_gone(error):
+                raise
+            if _is_passing(error):
+                log.warning("filing_again", mailbox=mailbox_id, raw_id=one.raw_id, error=str(error)[:300])
+                continue
+            _refuse(one, error)
+        except Exception as error:  # the edge of a job
+            log.exception("cannot_file", raw_id=one.raw_id)
+            _refuse(one, error)
+        return
 
 
 def _refuse(one: Understood, error: BaseException) -> None:
@@ -157,10 +164,15 @@ def _refuse(one: Understood, error: BaseException) -> None:
 
 
 def _is_gone(error: DBAPIError) -> bool:
-    """Whether the database is not there or full, which is no mail's fault; a deadlock or a lock is worth another
-    try."""
+    """Whether the database is not there or full, which is no mail's fault."""
+    too_much_for_it = (getattr(error.orig, "sqlstate", None) or "").startswith("54")  # PostgreSQL's own limits
+    return not too_much_for_it and not _is_passing(error)
+
+
+def _is_passing(error: DBAPIError) -> bool:
+    """A deadlock or a lock: nobody's fault, and worth another try."""
     words = str(error.orig).lower()
-    return not any(sign in words for sign in ("deadlock", "could not serialize"))
+    return any(sign in words for sign in ("deadlock", "could not serialize"))
 
 
 def _seen(kept: Kept, reading: Reading | Unreadable) -> Understood:

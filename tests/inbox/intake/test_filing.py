@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import Engine, func, select, update
+from sqlalchemy import Engine, event, func, select, update
+from sqlalchemy.exc import OperationalError
 
 from inbox import conversations, db, joins, outbox, people, search
 from inbox.mail import threads
@@ -425,6 +426,21 @@ def test_a_version_is_raised_once_for_every_mail(story: Story) -> None:
         *[a_mail(f"{n}", mail_id=f"<{n}@c.example>", answers="<0@c.example>" if n else "") for n in range(5)]
     )
     assert story.conversation_of(rows[0]).version == 5
+
+
+@pytest.mark.parametrize("times", [1, 2, 20])
+def test_a_deadlock_puts_no_mail_into_the_quarantine(story: Story, engine: Engine, times: int) -> None:
+    left = [times]
+
+    def stop(_connection: object, _cursor: object, statement: str, *_about: object) -> None:
+        if statement.startswith("INSERT INTO message ") and left[0]:
+            left[0] -= 1
+            raise OperationalError(statement, None, Exception("deadlock detected"))
+
+    event.listen(engine, "before_cursor_execute", stop)
+    row = story.arrive(a_mail())
+    event.remove(engine, "before_cursor_execute", stop)
+    assert row.state == ("filed" if times < 5 else "pending")
 
 
 def test_filing_twice_is_impossible(story: Story) -> None:
