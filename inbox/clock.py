@@ -67,7 +67,7 @@ def all_steps() -> list[Step]:
         Step("lapsed_leases", 5, _lapse),
         Step("snoozed", 1, _wake),
         Step("copies", 5, _Due("copy_sent", "work", _copy_is_due, sent_copies.file_due).ring),
-        Step("pending", 10, _file_pending),
+        Step("pending", 10, _Aside("pending", _file_pending).start),
         Step("checkpoint", 1, lambda _now: db.checkpoint()),
         Step("presence", 10, _forget_presence),
         Step("give_up", 600, _give_up),
@@ -118,6 +118,25 @@ class _Due:
             self._do()
         except Exception:  # the edge of a job
             log.exception("job_failed", job=self._job)
+
+
+class _Aside:
+    """Does something that may take minutes, once at a time, while the clock ticks on."""
+
+    def __init__(self, name: str, do: Callable[[datetime], None]) -> None:
+        self._name, self._do = name, do
+        self._thread = threading.Thread()
+
+    def start(self, now: datetime) -> None:
+        if not self._thread.is_alive():
+            self._thread = threading.Thread(target=self._run, args=(now,), name=self._name, daemon=True)
+            self._thread.start()
+
+    def _run(self, now: datetime) -> None:
+        try:
+            self._do(now)
+        except Exception:  # the edge of a job
+            log.exception("step_failed", step=self._name)
 
 
 def _mail_is_due(session: Session, now: datetime) -> bool:

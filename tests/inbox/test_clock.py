@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -15,7 +16,7 @@ from sqlalchemy import Engine, select, text, update
 
 from inbox import clock, config, conversations, db, heartbeats, outbox, sending
 from inbox.blobs import blobs
-from inbox.models import Conversation, FolderCount, Heartbeat, Mailbox, Outgoing, Presence
+from inbox.models import Conversation, Folder, FolderCount, Heartbeat, Mailbox, Outgoing, Presence, RawMail
 from inbox.wire import ring
 from tests.inbox.cast import NOW, a_conversation, a_mailbox, a_user
 from tests.servers import wait_until
@@ -133,6 +134,32 @@ def test_snoozed_conversations_come_back(mailbox_id: int) -> None:
     clock.tick([step for step in clock.all_steps() if step.name == "snoozed"])
     with db.reading() as session:
         assert session.scalars(select(Conversation.status)).one() == "open"
+
+
+def test_mails_that_take_their_time_hold_up_no_answer(mailbox_id: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    reading, read = threading.Event(), threading.Event()
+
+    def read_bombs(**_about: object) -> int:
+        reading.set()
+        read.wait(60)
+        return 1
+
+    monkeypatch.setattr(clock.intake, "file_pending", read_bombs)
+    with db.transaction() as session:
+        folder = Folder(mailbox_id=mailbox_id, name="INBOX", role="inbox", uidvalidity=1)
+        session.add(folder)
+        session.flush()
+        session.add(RawMail(folder_id=folder.id, uidvalidity=1, uid=1, sha256="0" * 64, fetched_at=NOW))
+    steps = clock.all_steps()
+    ticking = threading.Thread(target=clock.tick, args=(steps,))
+    ticking.start()
+    try:
+        assert reading.wait(20)
+        ticking.join(20)
+        assert not ticking.is_alive()
+    finally:
+        read.set()
+        ticking.join()
 
 
 def test_old_presence_is_forgotten(mailbox_id: int) -> None:
