@@ -122,16 +122,15 @@ def _messages(session: Session, knowledge: Knowledge, readings: Sequence[tuple[s
         Message.id, Message.conversation_id, Message.direction, Message.kind, Message.from_address, Message.dated,
         Message.subject, Message.raw_sha256, Message.key,
     )  # fmt: skip
-    here = (
-        select(*columns)
-        .join(Conversation, Conversation.id == Message.conversation_id)
-        .where(Conversation.mailbox_id == knowledge.mailbox_id)
-    )
+    # the mailbox is compared here: asked for it, SQLite would walk all its conversations instead of a few keys
+    anywhere = select(*columns, Conversation.mailbox_id).join(Conversation, Conversation.id == Message.conversation_id)
     rows = [
-        *session.execute(here.where(Message.raw_sha256.in_(hashes))),
-        *session.execute(here.where(Message.key.in_(keys))),
+        *session.execute(anywhere.where(Message.raw_sha256.in_(hashes))),
+        *session.execute(anywhere.where(Message.key.in_(keys))),
     ]
     for row in rows:
+        if row.mailbox_id != knowledge.mailbox_id:
+            continue
         stored = Stored(
             message_id=row.id,
             conversation=row.conversation_id,
