@@ -6,12 +6,13 @@ import json
 import random
 import sys
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 from sqlalchemy import insert, text
 from sqlalchemy.orm import Session
 
-from inbox import conversations, db, people
+from inbox import conversations, db, people, search
 from inbox.blobs import blobs
 from inbox.mail.search_words import index_words
 from inbox.models import (
@@ -78,7 +79,7 @@ def seed(count: int) -> None:
         with db.transaction() as session:
             _write(session, Conversation, [conversation for conversation, _ in rows])
             _write(session, Message, [message for _, message in rows])
-            _write_words(session, [(m["id"], index_words(m["subject"] + " " + m["text"])) for _, m in rows])
+            _write_words(session, mailbox_id, [SimpleNamespace(**message, attachments=[]) for _, message in rows])
         db.checkpoint()
     with db.transaction() as session:
         conversations.recount(session)
@@ -117,12 +118,18 @@ def _write(session: Session, model: type[Base], rows: list[dict[str, Any]]) -> N
             copy.write_row(one)
 
 
-def _write_words(session: Session, rows: list[tuple[int, str]]) -> None:
+def _write_words(session: Session, mailbox_id: int, messages: list[Any]) -> None:
+    """What `search.index_all` writes, without a lookup for each message."""
+    rows = [(search.place_of(m), m.id, f"{search._marks(m, mailbox_id)} {index_words(m.text)}") for m in messages]
     cursor = session.connection().connection.cursor()
     if db.is_sqlite(session):
-        cursor.executemany("INSERT INTO search_fts(rowid, words) VALUES (?, ?)", rows)
-    else:
-        cursor.executemany("INSERT INTO search_words VALUES (%s, 0, to_tsvector('simple', %s))", rows)
+        cursor.executemany(
+            "INSERT INTO search_fts(rowid, words) VALUES (?, ?)", [(place, words) for place, _, words in rows]
+        )
+        return
+    with cursor.copy("COPY search_words (place, chunk, message_id, words) FROM STDIN") as copy:
+        for place, message_id, words in rows:
+            copy.write_row((place, 0, message_id, search._vector(words)))
 
 
 def cookie() -> str:

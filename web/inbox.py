@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode as url_encode
 
-from flask import Blueprint, Response, g, jsonify, redirect, render_template, request, url_for
+from flask import Blueprint, Response, current_app, g, jsonify, redirect, render_template, request, url_for
 from markupsafe import Markup
 from werkzeug.wrappers import Response as AnyResponse
 
@@ -141,9 +141,13 @@ class Shown:
     base: str
     tail: str
     several_mailboxes: bool
+    key: tuple[object, ...]  # all that a row's looks depend on besides the row itself
 
 
 def shown(wanted: Wanted | None = None) -> Shown:
+    base = request.script_root + "/conversations/"
+    tail = "?" + url_encode({"box": wanted.box, **wanted.query}) if wanted else ""
+    several = len(g.who.mailbox_ids) > 1 and (wanted is None or wanted.mailbox_id is None)
     return Shown(
         words={
             "open": gettext("Open"),
@@ -169,10 +173,28 @@ def shown(wanted: Wanted | None = None) -> Shown:
             "messages": gettext("Messages"),
         },
         icons={name: _icon(name) for name in ROW_ICONS},
-        base=request.script_root + "/conversations/",
-        tail="?" + url_encode({"box": wanted.box, **wanted.query}) if wanted else "",
-        several_mailboxes=len(g.who.mailbox_ids) > 1 and (wanted is None or wanted.mailbox_id is None),
+        base=base,
+        tail=tail,
+        several_mailboxes=several,
+        key=(language.locale(), language.zone(), g.now.replace(second=0, microsecond=0), base, tail, several),
     )
+
+
+ROWS_KEPT = 5_000
+_rows: dict[tuple[object, ...], Markup] = {}
+
+
+@pages.app_template_global()
+def row_markup(row: ListRow, look: Shown) -> Markup:
+    """A row of a list, kept for its state, language and minute: a team looks at the same lists all day."""
+    key = (row, look.key)
+    found = _rows.get(key)
+    if found is None:
+        if len(_rows) >= ROWS_KEPT:
+            _rows.clear()
+        template = current_app.jinja_env.get_template("inbox/row.html")
+        found = _rows[key] = template.module.row(row, look)  # type: ignore[attr-defined]
+    return found
 
 
 def _icon(name: str) -> Markup:

@@ -13,19 +13,24 @@ from inbox.models import Conversation, Mailbox, MailboxAccess, User
 from inbox.models.conversations import JOINED
 
 RANK = {"agent": 0, "manager": 1, "admin": 2}
-_READ = select(
-    User.id,
-    User.name,
-    User.email,
-    User.role,
-    User.locale,
-    User.time_zone,
-    User.theme,
-    User.undo_seconds,
-    User.after_send,
-    User.active,
-    User.session_epoch,
-).where(User.id == bindparam("id"))
+_READ = (
+    select(  # a row for each mailbox, or one
+        User.id,
+        User.name,
+        User.email,
+        User.role,
+        User.locale,
+        User.time_zone,
+        User.theme,
+        User.undo_seconds,
+        User.after_send,
+        User.active,
+        User.session_epoch,
+        MailboxAccess.mailbox_id,
+    )
+    .outerjoin(MailboxAccess, MailboxAccess.user_id == User.id)
+    .where(User.id == bindparam("id"))
+)
 
 
 @dataclass(frozen=True)
@@ -59,27 +64,19 @@ class Viewer:
 
 def viewer(session: Session, user_id: int, epoch: int) -> Viewer | None:
     """The person of a session cookie; None when deactivated, or when the session was ended since (other `epoch`)."""
-    found = session.execute(_READ, {"id": user_id}).one_or_none()  # every page asks: plain columns, no ORM row
-    if found is None or not found.active or found.session_epoch != epoch:
+    rows = session.execute(_READ, {"id": user_id}).all()  # every page asks: plain columns, one question
+    if not rows or not rows[0].active or rows[0].session_epoch != epoch:
         return None
-    return of(session, found)
+    given = tuple(sorted(row.mailbox_id for row in rows if row.mailbox_id is not None))
+    return _viewer(rows[0], _all_mailbox_ids(session) if rows[0].role == "admin" else given)
 
 
-def of(session: Session, user: User | Row[Any]) -> Viewer:
+def of(session: Session, user: User) -> Viewer:
     """`user` as a viewer, access read anew."""
-    return Viewer(
-        id=user.id,
-        name=user.name,
-        email=user.email,
-        role=user.role,
-        locale=user.locale,
-        time_zone=user.time_zone,
-        theme=user.theme,
-        undo_seconds=user.undo_seconds,
-        after_send=user.after_send,
-        mailbox_ids=_mailbox_ids(session, user),
-        epoch=user.session_epoch,
-    )
+    if user.role == "admin":
+        return _viewer(user, _all_mailbox_ids(session))
+    given = select(MailboxAccess.mailbox_id).where(MailboxAccess.user_id == user.id).order_by(MailboxAccess.mailbox_id)
+    return _viewer(user, tuple(session.scalars(given)))
 
 
 def must_be(who: Viewer, role: str) -> None:
@@ -107,11 +104,21 @@ def mailbox(session: Session, who: Viewer, mailbox_id: int) -> Mailbox:
     return found
 
 
-def _mailbox_ids(session: Session, user: User | Row[Any]) -> tuple[int, ...]:
-    if user.role == "admin":
-        wanted = select(Mailbox.id).order_by(Mailbox.id)
-    else:
-        wanted = (
-            select(MailboxAccess.mailbox_id).where(MailboxAccess.user_id == user.id).order_by(MailboxAccess.mailbox_id)
-        )
-    return tuple(session.scalars(wanted))
+def _viewer(user: User | Row[Any], mailbox_ids: tuple[int, ...]) -> Viewer:
+    return Viewer(
+        id=user.id,
+        name=user.name,
+        email=user.email,
+        role=user.role,
+        locale=user.locale,
+        time_zone=user.time_zone,
+        theme=user.theme,
+        undo_seconds=user.undo_seconds,
+        after_send=user.after_send,
+        mailbox_ids=mailbox_ids,
+        epoch=user.session_epoch,
+    )
+
+
+def _all_mailbox_ids(session: Session) -> tuple[int, ...]:
+    return tuple(session.scalars(select(Mailbox.id).order_by(Mailbox.id)))
