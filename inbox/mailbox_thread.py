@@ -6,7 +6,7 @@ import errno
 import random
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import structlog
@@ -54,6 +54,7 @@ class MailboxThread(threading.Thread):
         self._fingerprint = ""
         self._connection: Connection | None = None
         self._database_failures = 0
+        self._gone: Problem | None = None  # of a folder that cannot be opened while the others are read
 
     def stop(self) -> None:
         """Ends after the batch that is being read."""
@@ -164,13 +165,29 @@ class MailboxThread(threading.Thread):
 
         Besides, the inbox is read first, so that an answer in the Sent folder finds the mail that it answers and counts
         as its answer. A first import begins with the Sent folder: what was answered long ago never stands open.
+        One that was renamed or deleted on the server is told, and keeps nobody from reading the others.
         """
         watched, others = account.folders[:1], account.folders[1:]
         order = (*others, *watched) if self._is_importing() else (*watched, *others, *watched)
-        fetching.read(account, connection, folders=order, stop=self._must_end)
-        if reconcile.when_due(account, connection, now=datetime.now(UTC), stop=self._must_end):
+        gone: dict[int, Problem] = {}
+        for folder in order:
+            try:
+                fetching.read(account, connection, folders=(folder,), stop=self._must_end)
+            except WireProblem as error:
+                if error.problem.code != "folder" or folder in watched:
+                    raise
+                gone[folder.id] = error.problem
+                self._not_asked_for(folder.id)
+        self._gone = next(iter(gone.values()), None)
+        there = replace(account, folders=tuple(one for one in account.folders if one.id not in gone))
+        if reconcile.when_due(there, connection, now=datetime.now(UTC), stop=self._must_end):
             fetching.read(account, connection, folders=account.folders[:1], stop=self._must_end)
         self._worked()
+
+    def _not_asked_for(self, folder_id: int) -> None:
+        """Nobody can have a folder read that is not there: what was asked of it would be asked again every second."""
+        with db.transaction() as session:
+            session.execute(update(Folder).where(Folder.id == folder_id).values(due_at=None, backfill_since=None))
 
     def _is_importing(self) -> bool:
         unfinished = (Folder.mailbox_id == self._mailbox_id, Folder.read, Folder.import_finished_at.is_(None))
@@ -196,15 +213,22 @@ class MailboxThread(threading.Thread):
 
     def _worked(self) -> None:
         self._database_failures = 0
-        now = datetime.now(UTC)
+        now, problem = datetime.now(UTC), self._gone or Problem("")
         with db.transaction() as session:
             was_failing = session.scalar(select(Mailbox.failing_since).where(Mailbox.id == self._mailbox_id))
             session.execute(
                 update(Mailbox)
                 .where(Mailbox.id == self._mailbox_id)
-                .values(last_ok_at=now, failing_since=None, failures=0, error_code="", error_text="", next_try_at=None)
+                .values(
+                    last_ok_at=now,
+                    failing_since=(was_failing or now) if self._gone else None,
+                    failures=0,
+                    error_code=problem.code,
+                    error_text=problem.text.replace("\0", "\ufffd"),
+                    next_try_at=None,
+                )
             )
-            if was_failing is not None:
+            if (was_failing is not None) != (self._gone is not None):
                 ring.screens(session)
 
     def _failed(self, problem: Problem) -> None:

@@ -310,6 +310,24 @@ def test_what_was_answered_elsewhere_while_nobody_read_does_not_wait(engine: Eng
     assert (conversation.status, conversation.waiting_since) == ("waiting", None)
 
 
+def test_a_folder_that_is_gone_is_told_and_the_others_are_read_on(engine: Engine, dovecot: Dovecot) -> None:
+    box = Box(dovecot, folders=("INBOX", "Renamed"))
+    with polling():
+        wait_until(lambda: box.mailbox().error_code == "folder", what="the missing folder is told")
+        assert box.mailbox().failing_since is not None
+        dovecot.deliver(box.user, MAIL % (1, 1, 1))
+        wait_until(lambda: len(box.messages()) == 1, seconds=5, what="news come as ever")
+        assert (box.mailbox().error_code, box.mailbox().failures) == ("folder", 0)
+        with db.transaction() as session:
+            mailboxes.read_now(session, box.id, now=datetime.now(UTC))
+        wait_until(lambda: box.folder("Renamed").due_at is None, what="it is looked for once and not for ever")
+        box.doveadm("mailbox", "create", "-u", box.user, "Renamed")
+        with db.transaction() as session:
+            mailboxes.read_now(session, box.id, now=datetime.now(UTC))
+        wait_until(lambda: box.mailbox().error_code == "", what="the folder is there")
+    assert box.mailbox().failing_since is None
+
+
 def test_a_poller_that_was_away_lets_go_of_what_another_one_took_over(engine: Engine, dovecot: Dovecot) -> None:
     """Else two read one mailbox for ever, and a mailbox that its holder counts as one too many is read by nobody."""
     box = Box(dovecot)
