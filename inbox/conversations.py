@@ -131,7 +131,7 @@ def together(session: Session) -> Iterator[None]:
         del session.info["together"]
     session.flush()
     if gathered.events:
-        session.execute(insert(Event), [event.row() for event in gathered.events])
+        session.connection().execute(insert(Event.__table__), [event.row() for event in gathered.events])
     _count(session, {which: change for which, change in gathered.counts.items() if change})
 
 

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.orm import Session
 
@@ -29,6 +29,13 @@ TRIES_ALONE = 5
 OVERLOOKED = timedelta(seconds=60)  # a ledger row that waits longer was left by somebody who died
 
 log = structlog.get_logger()
+
+_raw = RawMail.__table__
+_BECAME = (
+    update(_raw)
+    .where(_raw.c.id == bindparam("raw_id"))
+    .values(state=bindparam("became"), message_id=bindparam("message"), cause="", detail="")
+)
 
 
 @dataclass(frozen=True)
@@ -207,22 +214,25 @@ def _file(session: Session, mailbox_id: int, mails: Sequence[Understood], *, now
         for one in mails
         if one.raw_id in rows and isinstance(one.reading, Reading)
     ]
-    results: list[dict[str, Any]] = [
+    refused = [
         _quarantined(one, rows[one.raw_id])
         for one in mails
         if one.raw_id in rows and isinstance(one.reading, Unreadable)
     ]
+    if refused:
+        session.execute(update(RawMail), refused)
     if readable:
         known = knowing.gather(session, mailbox_id, [(one.sha256, one.reading) for one in readable], now=now)
         with conversations.together(session):
             filed = [_file_one(session, known, one, now=now) for one in readable]
         _settle(session, known, readable, filed, now=now)
-        results += [
-            {"id": mail.raw_id, "state": one.state, "cause": "", "detail": "", "message_id": one.message_id}
-            for mail, one in zip(readable, filed, strict=True)
-        ]
-    if results:
-        session.execute(update(RawMail), results)
+        session.connection().execute(
+            _BECAME,
+            [
+                {"raw_id": mail.raw_id, "became": one.state, "message": one.message_id}
+                for mail, one in zip(readable, filed, strict=True)
+            ],
+        )
 
 
 def _file_one(session: Session, known: Knowledge, mail: Mail, *, now: datetime) -> Filed:
@@ -245,8 +255,8 @@ def _settle(
             for key in one.keys:
                 keys.setdefault(key, one.message.conversation_id)
     if keys:
-        session.execute(
-            db.insert_into(session, ThreadKey).on_conflict_do_nothing(index_elements=["mailbox_id", "key"]),
+        session.connection().execute(
+            db.insert_into(session, ThreadKey.__table__).on_conflict_do_nothing(index_elements=["mailbox_id", "key"]),
             [
                 {"mailbox_id": known.mailbox_id, "key": key, "conversation_id": conversation_id}
                 for key, conversation_id in sorted(keys.items())

@@ -22,7 +22,7 @@ EMPTY, TEXT, QUOTE, ATTRIBUTION, HEADER, MARKER, RULE, SENT_FROM = "e", "t", "q"
 
 _QUOTE_PREFIX = re.compile(r"\s{0,3}(?:[>＞]|&gt;|[A-Z]{1,3}>(?:\s|$)|\|(?:\s|$))")
 _RULE = re.compile(r"\s*(?:—|[-_]{2,}|[-_=*~#+—–―─━＿－＝＊＃•·◆◇■□★☆▼▲┏┓┗┛┃☆/\s.:]{4,})\s*$")
-_INVISIBLE = dict.fromkeys(map(ord, "\u200b\u200e\u200f\u202a\u202c\u2060\ufeff"))
+_INVISIBLE = re.compile("[\u200b\u200e\u200f\u202a\u202c\u2060\ufeff]")
 
 
 @dataclass(slots=True)
@@ -72,7 +72,7 @@ def _is_quote(text: str) -> bool:
 
 def _name(lines: list[Line], at: int) -> int:
     """Names the line, or the group of lines that begins at it; returns how many lines were named."""
-    text = lines[at].text[:LINE_JUDGED].translate(_INVISIBLE).strip()
+    text = _visible(lines[at].text)
     if length := _attribution_length(lines, at, text):
         return _mark(lines, at, length, kind=ATTRIBUTION)
     if length := _header_block_length(lines, at):
@@ -84,6 +84,11 @@ def _name(lines: list[Line], at: int) -> int:
     if len(text) < 120 and words.SENT_FROM.match(text):
         return _mark(lines, at, 1, kind=SENT_FROM)
     return 1
+
+
+def _visible(text: str) -> str:
+    text = text[:LINE_JUDGED]
+    return text.strip() if text.isascii() else _INVISIBLE.sub("", text).strip()
 
 
 def _mark(lines: list[Line], at: int, length: int, *, kind: str) -> int:
@@ -106,7 +111,7 @@ def _attribution_length(lines: list[Line], at: int, text: str) -> int:
         return 1
     joined = ""
     for offset, line in enumerate(lines[at : at + ATTRIBUTION_LINES]):
-        part = line.text[:LINE_JUDGED].translate(_INVISIBLE).strip()
+        part = _visible(line.text)
         if offset and part and words.STARTS_LIKE_ATTRIBUTION.match(part) and words.HAS_DATE.search(joined):
             return 0  # another one begins: what came before was a sentence
         joined = joined[:-1] + part if joined.endswith("=") else f"{joined} {part}"
@@ -159,7 +164,7 @@ def _header_kind(text: str) -> str:
     colon = head.find(":")
     if colon < 1:
         return ""
-    return words.HEADER_KIND.get(head[:colon].translate(_INVISIBLE).strip("*_ \t\xa0").lower(), "")
+    return words.HEADER_KIND.get(_INVISIBLE.sub("", head[:colon]).strip("*_ \t\xa0").lower(), "")
 
 
 def _mend_wrapped_quotes(lines: list[Line]) -> None:

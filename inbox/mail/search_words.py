@@ -35,6 +35,7 @@ _DASH_AFTER_KANA = re.compile(rf"(?<=[\u3041-\u30ff])[-{_DASHES}](?=[\u3041-\u30
 # The long vowel and the middle dot may be written or not (サーバー, サーバ; ユーザー・ガイド): neither is kept.
 _DROPPED = re.compile("[ー・゛゜]")
 _ACCENT = re.compile("[\u0300-\u036f]")
+_MAY_HAVE_ACCENT = re.compile("[\u00c0-\u024f\u1e00-\u1eff\u0300-\u036f]")
 
 
 def folded(text: str) -> str:
@@ -51,9 +52,7 @@ def folded(text: str) -> str:
 
 def _without_accents(text: str) -> str:
     """Latin letters without accents; voiced kana stay (が is another letter than か)."""
-    if not any(
-        "\u00c0" <= char <= "\u024f" or "\u1e00" <= char <= "\u1eff" or "\u0300" <= char <= "\u036f" for char in text
-    ):
+    if _MAY_HAVE_ACCENT.search(text) is None:
         return text
     return unicodedata.normalize("NFC", _ACCENT.sub("", unicodedata.normalize("NFD", text)))
 
