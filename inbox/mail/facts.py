@@ -79,12 +79,18 @@ class ParsedMail:
 
     def header(self, name: str, default: str = "") -> str:
         """The first header of that name (case-insensitive), decoded, or `default`."""
-        wanted = name.lower()
-        return next((value for key, value in self.headers if key.lower() == wanted), default)
+        found = self._by_name.get(name.lower())
+        return found[0] if found else default
 
     def header_all(self, name: str) -> tuple[str, ...]:
-        wanted = name.lower()
-        return tuple(value for key, value in self.headers if key.lower() == wanted)
+        return tuple(self._by_name.get(name.lower(), ()))
+
+    @cached_property
+    def _by_name(self) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for name, value in self.headers:
+            found.setdefault(name.lower(), []).append(value)
+        return found
 
 
 @dataclass(frozen=True, slots=True)
