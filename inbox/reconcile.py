@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import structlog
-from sqlalchemy import select, update
+from sqlalchemy import case, null, select, update
 
 from inbox import db, fetching
 from inbox.ledger import Ledger, ask, backfill, ledgers
@@ -167,8 +167,9 @@ def _write(folder_id: int, row: Folder, compared: _Compared, *, full: bool) -> N
             "left_out_count": compared.left_out,
             "missing_count": len(compared.missing),
         }
-        if row.backfill_since is not None:
-            values["backfill_since"] = None
+        if row.backfill_since is not None:  # but not what somebody asked for meanwhile
+            answered = Folder.backfill_since == row.backfill_since
+            values["backfill_since"] = case((answered, null()), else_=Folder.backfill_since)
     _set(folder_id, values)
 
 

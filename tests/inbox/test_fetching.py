@@ -212,6 +212,26 @@ def test_mail_older_than_asked_for_stays_on_the_server_until_it_is_asked_for(eng
     assert {one.silent for one in box.rows()} == {True}
 
 
+def test_a_back_fill_asked_for_while_another_one_runs_is_not_forgotten(engine: Engine, dovecot: Dovecot) -> None:
+    box = Box(dovecot, import_since=datetime.now(UTC) + timedelta(days=9))
+    dovecot.deliver(box.user, b"From: a@c.example\r\nSubject: old\r\n\r\nx\r\n")
+    box.read()
+    first, second = datetime(2025, 1, 1, tzinfo=UTC), datetime(2024, 1, 1, tzinfo=UTC)
+
+    def ask(since: datetime) -> bool:
+        with db.transaction() as session:
+            reconcile.backfill(session, None, box.id, since, now=datetime.now(UTC))
+        return False
+
+    ask(first)
+    account = box.account()
+    with imap.connect(account.server) as connection:
+        for asked, left in ((lambda: ask(second), second), (lambda: False, None)):
+            reconcile.folder_now(account, account.folders[0], connection, full=True, stop=asked)
+            assert box.folder().backfill_since == left
+    assert [one.silent for one in box.rows()] == [True]
+
+
 def test_b12_a_mail_that_is_too_large_stands_in_quarantine_with_its_headers(
     engine: Engine, dovecot: Dovecot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
