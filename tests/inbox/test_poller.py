@@ -299,7 +299,9 @@ def test_what_was_answered_elsewhere_while_nobody_read_does_not_wait(engine: Eng
     box = Box(dovecot, sent_folder="Sent")
     box.read()
     asked = b"From: c@c.example\r\nTo: us@shop.example\r\nSubject: s\r\nMessage-ID: <q@c.example>\r\n\r\nhello?\r\n"
-    answered = b"From: us@shop.example\r\nTo: c@c.example\r\nSubject: Re: s\r\nIn-Reply-To: <q@c.example>\r\n\r\nyes\r\n"
+    answered = (
+        b"From: us@shop.example\r\nTo: c@c.example\r\nSubject: Re: s\r\nIn-Reply-To: <q@c.example>\r\n\r\nyes\r\n"
+    )
     box.lay([asked])
     box.lay([answered], folder=".Sent")
     with polling():
