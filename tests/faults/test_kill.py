@@ -44,6 +44,7 @@ VICTIMS = ("poller", "worker", "web")
 CLOCK_TOO = 8  # every so many kills the clock dies as well
 LIVES = (0.1, 3.5)  # seconds from the first sign of life to the next kill
 UNBORN = 0.15  # of all kills: while the process is still starting
+AIMED = 0.4  # of the worker's deaths: inside DATA, if there is one in its lifetime
 START = 10.0  # seconds that a start may take at most
 FLUSH_EVERY = 5.0
 FIRST = 150  # mails that are there before the first kill
@@ -132,17 +133,20 @@ def kill_at_random(place: Installation, mails: Letters, asked: Asked, chance: ra
 
 
 class Doom:
-    """When a process dies: a while after its first sign of life, or sometimes before that."""
+    """When a process dies: a while after its first sign of life, sometimes before that, sometimes inside DATA."""
 
     def __init__(self, place: Installation, role: str, chance: random.Random) -> None:
         self._place, self._role = place, role
         self._life = chance.uniform(*LIVES)
         self._sign = place.started_at[role] if chance.random() < UNBORN else None
+        self._aimed = role == "worker" and chance.random() < AIMED
 
     def has_come(self) -> bool:
         if self._sign is None and (self._lives() or time.monotonic() - self._place.started_at[self._role] > START):
             self._sign = time.monotonic()
-        return self._sign is not None and time.monotonic() > self._sign + self._life
+        if self._sign is None:
+            return False
+        return time.monotonic() > self._sign + self._life or (self._aimed and inside_data())
 
     def _lives(self) -> bool:
         if self._role == "web":
@@ -150,6 +154,13 @@ class Doom:
         with db.reading() as session:
             pid = self._place.pid(self._role)
             return session.scalar(select(Heartbeat.name).where(Heartbeat.name.endswith(f":{pid}"))) is not None
+
+
+def inside_data() -> bool:
+    """Whether the SMTP server is taking a mail just now."""
+    with db.reading() as session:
+        begun = (Outgoing.state == "sending", Outgoing.data_started_at.is_not(None))
+        return session.scalar(select(Outgoing.id).where(*begun).limit(1)) is not None
 
 
 class Letters:
