@@ -8,6 +8,7 @@ on.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import pickle
 import queue
@@ -39,7 +40,8 @@ START_TRIES = 3
 CPU_SECONDS = 25  # one mail, as the kernel sees it: ends a child whose parent is gone
 MEMORY_BYTES = 1_000_000_000
 CHILDREN = 2
-AHEAD = 4  # mails given to a child before its first answer is read
+AHEAD = 16  # mails given to a child before its first answer is read
+PIPE_BYTES = 1 << 20  # many answers fit, so that a child goes on while we are busy
 
 SOURCE = Path(__file__).resolve().parent.parent
 
@@ -121,6 +123,7 @@ class _Child:
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
         self._given: deque[_Task] = deque()
+        self._answers = bytearray()  # what was read of its answers and not taken yet
 
     @property
     def idle(self) -> bool:
@@ -175,7 +178,7 @@ class _Child:
         try:
             if self._process is None:
                 self._give_all()
-            payload = _receive(self._running().stdout, seconds=WALL_SECONDS)
+            payload = _receive(self._running().stdout, self._answers, seconds=WALL_SECONDS)
         except _NotStarted:
             raise
         except TimeoutError:
@@ -209,6 +212,7 @@ class _Child:
 
     def _kill(self) -> None:
         process, self._process = self._process, None
+        self._answers.clear()
         if process is None:
             return
         process.kill()
@@ -264,36 +268,39 @@ def _started() -> subprocess.Popen[bytes]:
         start_new_session=True,  # Ctrl-C reaches the parent alone, which ends it in its own time
     )
     try:
-        _receive(process.stdout, seconds=START_SECONDS)
+        _receive(process.stdout, bytearray(), seconds=START_SECONDS)
     except (OSError, EOFError):
         process.kill()
         process.wait()
         raise
+    with contextlib.suppress(AttributeError, OSError):  # not on every system, and not for every user
+        fcntl.fcntl(process.stdout, fcntl.F_SETPIPE_SZ, PIPE_BYTES)  # type: ignore[arg-type]
     return process
 
 
-def _receive(stream: Any, *, seconds: float) -> bytes:
-    """One answer. Raises TimeoutError, or EOFError when the child ended."""
+def _receive(stream: Any, read: bytearray, *, seconds: float) -> bytes:
+    """One answer; `read` keeps what came beyond it. Raises TimeoutError, or EOFError when the child ended."""
     deadline = time.monotonic() + seconds
-    (length,) = _LENGTH.unpack(_exactly(stream, _LENGTH.size, deadline))
-    return _exactly(stream, length, deadline)
+    _fill(stream, read, _LENGTH.size, deadline)
+    (length,) = _LENGTH.unpack_from(read)
+    _fill(stream, read, _LENGTH.size + length, deadline)
+    answer = bytes(read[_LENGTH.size : _LENGTH.size + length])
+    del read[: _LENGTH.size + length]
+    return answer
 
 
-def _exactly(stream: Any, length: int, deadline: float) -> bytes:
+def _fill(stream: Any, read: bytearray, wanted: int, deadline: float) -> None:
     descriptor = stream.fileno()
     poller = select.poll()
     poller.register(descriptor, select.POLLIN | select.POLLHUP)
-    pieces = []
-    while length:
+    while len(read) < wanted:
         left = deadline - time.monotonic()
         if left <= 0 or not poller.poll(left * 1000):
             raise TimeoutError
-        piece = os.read(descriptor, min(length, 1 << 20))
+        piece = os.read(descriptor, PIPE_BYTES)
         if not piece:
             raise EOFError
-        pieces.append(piece)
-        length -= len(piece)
-    return b"".join(pieces)
+        read += piece
 
 
 # -- in the child
