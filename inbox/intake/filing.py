@@ -222,7 +222,8 @@ def _file(session: Session, mailbox_id: int, mails: Sequence[Understood], *, now
     if refused:
         session.execute(update(RawMail), refused)
     if readable:
-        known = knowing.gather(session, mailbox_id, [(one.sha256, one.reading) for one in readable], now=now)
+        since = min(one.at for one in readable)
+        known = knowing.gather(session, mailbox_id, [(one.sha256, one.reading) for one in readable], since=since)
         with conversations.together(session):
             filed = [_file_one(session, known, one, now=now) for one in readable]
         _settle(session, known, readable, filed, now=now)

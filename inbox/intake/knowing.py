@@ -73,10 +73,13 @@ def addresses(session: Session, mailbox_id: int) -> tuple[frozenset[str], frozen
     return frozenset(a for owner, a in every if owner == mailbox_id), frozenset(a for _, a in every)
 
 
-def gather(session: Session, mailbox_id: int, readings: Sequence[tuple[str, Reading]], *, now: datetime) -> Knowledge:
-    """Reads everything that filing `readings` (pairs of raw hash and reading) in that mailbox can ask for."""
+def gather(session: Session, mailbox_id: int, readings: Sequence[tuple[str, Reading]], *, since: datetime) -> Knowledge:
+    """Reads everything that filing `readings` (pairs of raw hash and reading) in that mailbox can ask for.
+
+    `since` is the arrival of the oldest of them: from then on its correspondents are known.
+    """
     own, every = addresses(session, mailbox_id)
-    knowledge = Knowledge(mailbox_id, own, every, _people(session, [one for _, one in readings], every, now))
+    knowledge = Knowledge(mailbox_id, own, every, _people(session, [one for _, one in readings], every, since))
     _messages(session, knowledge, readings)
     _threads(session, knowledge, [one for _, one in readings])
     return knowledge
@@ -98,7 +101,7 @@ def other_side(reading: Reading, ours: frozenset[str]) -> list[str] | None:
 
 
 def _people(
-    session: Session, readings: Iterable[Reading], ours: frozenset[str], now: datetime
+    session: Session, readings: Iterable[Reading], ours: frozenset[str], since: datetime
 ) -> dict[str, KnownPerson]:
     named: dict[str, str] = {}
     for reading in readings:
@@ -107,7 +110,7 @@ def _people(
         for one in (customer_of(reading, ours), other_side(reading, ours)):
             if one and one[1] and not named.get(one[1].lower()):
                 named[one[1].lower()] = one[0]
-    return people_for(session, named, now)
+    return people_for(session, named, since)
 
 
 def _messages(session: Session, knowledge: Knowledge, readings: Sequence[tuple[str, Reading]]) -> None:
