@@ -13,6 +13,8 @@ import re
 import unicodedata
 from collections.abc import Iterator
 
+from routing.words import KANA, with_long_vowels
+
 MAX_TERMS = 40  # of one query; the rest is not searched for
 MAX_WORD = 60  # characters of one word; longer ones (base64, tracking codes) are indexed by their beginning
 CHUNK = 8000  # characters; PostgreSQL keeps positions of a tsvector only up to 16,383
@@ -27,11 +29,8 @@ _RUN = re.compile(rf"([{_CJK}]+)|([^\W_{_CJK}]+)")
 _WORD = re.compile("[a-z0-9]+")
 _SMALL = "ぁぃぅぇぉっゃゅょゎゕゖ"
 _LARGE = "あいうえおつやゆよわかけ"
-_DASHES = "‐‑‒–—―−─━－~〜～"
-_KANA = {code: code - 0x60 for code in range(0x30A1, 0x30F7)} | {0x30FD: 0x309D, 0x30FE: 0x309E}
-_FOLDED = _KANA | {ord(small): ord(large) for small, large in zip(_SMALL, _LARGE, strict=True)}
+_FOLDED = KANA | {ord(small): ord(large) for small, large in zip(_SMALL, _LARGE, strict=True)}
 _FOLDED |= {ord(small) + 0x60: ord(large) for small, large in zip(_SMALL, _LARGE, strict=True)}
-_DASH_AFTER_KANA = re.compile(rf"(?<=[\u3041-\u30ff])[-{_DASHES}](?=[\u3041-\u30ff]|\W|$)")
 # The long vowel and the middle dot may be written or not (サーバー, サーバ; ユーザー・ガイド): neither is kept.
 _DROPPED = re.compile("[ー・゛゜]")
 _ACCENT = re.compile("[\u0300-\u036f]")
@@ -44,7 +43,7 @@ def folded(text: str) -> str:
     if text.isascii():
         return text.replace("\0", " ").lower()
     text = unicodedata.normalize("NFKC", text.replace("\0", " ")).casefold()
-    text = _DROPPED.sub("", _DASH_AFTER_KANA.sub("ー", text)).translate(_FOLDED)
+    text = _DROPPED.sub("", with_long_vowels(text)).translate(_FOLDED)
     if not text.isascii():
         text = _without_accents(text)
     return text
