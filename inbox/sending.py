@@ -39,6 +39,7 @@ DATABASE_PATIENCE = 20.0  # before DATA: then the mails go back and the job ends
 OUTCOME_PATIENCE = 600.0  # after DATA: what the server said is worth waiting for
 RECONNECT = tuple(timedelta(seconds=s) for s in (5, 15, 30, 60, 120, 300, 600))
 AFTER_REFUSED_LOGIN = timedelta(minutes=15)  # servers lock accounts that guess
+ONE_OUTAGE = timedelta(hours=1)  # a try that comes later than this was due while we did not run
 
 log = structlog.get_logger()
 T = TypeVar("T")
@@ -295,7 +296,8 @@ class _Sender:
         with db.transaction() as session:
             mailbox = session.get_one(Mailbox, self.mailbox_id)
             mailbox.smtp_error_code = mailbox.smtp_error_text = ""
-            mailbox.smtp_next_try_at, mailbox.smtp_last_ok_at = None, _now()
+            mailbox.smtp_next_try_at = mailbox.smtp_failing_since = None
+            mailbox.smtp_last_ok_at = _now()
             ring.screens(session)
 
     def _trouble(self, problem: Problem) -> None:
@@ -308,8 +310,11 @@ class _Sender:
         with db.transaction() as session:
             mailbox = session.get(Mailbox, self.mailbox_id)
             if mailbox is not None:
+                now, was_due = _now(), mailbox.smtp_next_try_at
+                if mailbox.smtp_failing_since is None or was_due is None or now - was_due > ONE_OUTAGE:
+                    mailbox.smtp_failing_since = now
                 mailbox.smtp_error_code, mailbox.smtp_error_text = problem.code, problem.text
-                mailbox.smtp_next_try_at = _now() + wait
+                mailbox.smtp_next_try_at = now + wait
                 ring.screens(session)
 
 

@@ -203,6 +203,6 @@ def _files_sent(form: MailboxForm) -> bool:
 
 
 def _forget_trouble(mailbox: Mailbox) -> None:
-    mailbox.failing_since = mailbox.next_try_at = mailbox.smtp_next_try_at = None
+    mailbox.failing_since = mailbox.next_try_at = mailbox.smtp_failing_since = mailbox.smtp_next_try_at = None
     mailbox.failures = 0
     mailbox.error_code = mailbox.error_text = mailbox.smtp_error_code = mailbox.smtp_error_text = ""

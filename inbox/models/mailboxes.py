@@ -62,6 +62,7 @@ class Mailbox(Base):
     smtp_error_code: Mapped[str] = mapped_column(String(30), default="")
     smtp_error_text: Mapped[str] = mapped_column(Text, default="")
     smtp_next_try_at: Mapped[datetime | None]
+    smtp_failing_since: Mapped[datetime | None]  # the first failed try of the outage
 
     addresses: Mapped[list[MailboxAddress]] = relationship(
         back_populates="mailbox", cascade="all, delete-orphan", order_by="MailboxAddress.id", lazy="selectin"

@@ -99,6 +99,7 @@ class Outgoing(Base):
     priority: Mapped[int] = mapped_column(default=10)  # lower leaves first
     due_at: Mapped[datetime]  # not before; undo window, retry
     tries: Mapped[int] = mapped_column(default=0)
+    retrying_since: Mapped[datetime | None]  # its first temporary refusal since a person let it go
     lease_owner: Mapped[str] = mapped_column(String(100), default="")
     lease_until: Mapped[datetime | None]
     data_started_at: Mapped[datetime | None]  # of the running attempt: from here on the server may have taken it

@@ -61,16 +61,18 @@ def hold(session: Session, who: Viewer, outgoing_id: int, *, now: datetime) -> N
 
 
 def release(session: Session, who: Viewer, outgoing_id: int, *, now: datetime) -> None:
-    """A held mail may leave, at once if it is due."""
+    """A held mail may leave, at once if it is due; the time in which it is tried begins anew."""
     outgoing = _mine(session, who, outgoing_id)
-    _change(session, outgoing, from_=("held",), to="queued", held_reason="")
+    due_at = max(outgoing.due_at, now)
+    _change(session, outgoing, from_=("held",), to="queued", due_at=due_at, retrying_since=None, held_reason="")
     ring.job(session, "send", queue="send")
 
 
 def send_now(session: Session, who: Viewer, outgoing_id: int, *, now: datetime) -> None:
     """Ends the undo window or the wait for the next try."""
     outgoing = _mine(session, who, outgoing_id)
-    _change(session, outgoing, from_=("queued", "held"), to="queued", due_at=now, held_reason="")
+    anew = {"due_at": now, "retrying_since": None, "held_reason": ""}
+    _change(session, outgoing, from_=("queued", "held"), to="queued", **anew)
     ring.job(session, "send", queue="send")
 
 
@@ -92,6 +94,7 @@ def try_again(session: Session, who: Viewer, outgoing_id: int, *, now: datetime)
         to="queued",
         due_at=now,
         tries=0,
+        retrying_since=None,
         recipients=open_again,
         data_started_at=None,
         lease_owner="",
@@ -120,6 +123,7 @@ def pause(session: Session, who: Viewer, mailbox_id: int, on: bool) -> None:
     mailbox.sending_paused = on
     if not on:
         mailbox.smtp_next_try_at = None
+        _begin_anew(session, mailbox_id)
         ring.job(session, "send", queue="send")
     ring.screens(session)
 
@@ -132,11 +136,21 @@ def pause_all(session: Session, who: Viewer | None, on: bool, *, reason: str = "
     if on:
         session.add(Setting(key=queue.PAUSED, value=reason))
     else:
+        _begin_anew(session)
         ring.job(session, "send", queue="send")
     ring.screens(session)
 
 
 # -- below
+
+
+def _begin_anew(session: Session, mailbox_id: int | None = None) -> None:
+    """After a pause every mail has the full time again before it is given up."""
+    mailboxes, queued = update(Mailbox), update(Outgoing).where(Outgoing.state == "queued")
+    if mailbox_id is not None:
+        mailboxes, queued = mailboxes.where(Mailbox.id == mailbox_id), queued.where(Outgoing.mailbox_id == mailbox_id)
+    session.execute(mailboxes.where(Mailbox.smtp_failing_since.is_not(None)).values(smtp_failing_since=None))
+    session.execute(queued.where(Outgoing.retrying_since.is_not(None)).values(retrying_since=None))
 
 
 def _mine(session: Session, who: Viewer, outgoing_id: int) -> Outgoing:

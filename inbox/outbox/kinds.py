@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from inbox.errors import N_
 
-GIVE_UP_AFTER = timedelta(hours=48)  # of temporary refusals (4xx), counted from the first try
+GIVE_UP_AFTER = timedelta(hours=48)  # of temporary refusals (4xx), counted from the first one
 GREYLISTING = tuple(timedelta(minutes=m) for m in (5, 15, 30, 60, 120, 240))  # the last one repeats
 
 

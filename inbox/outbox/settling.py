@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, func, insert, select, update
+from sqlalchemy import bindparam, insert, select, update
 from sqlalchemy.orm import Session
 
 from inbox import conversations
@@ -99,16 +99,21 @@ def lapse(session: Session, *, now: datetime, limit: int = 500) -> int:
 
 
 def give_up(session: Session, *, now: datetime, limit: int = 100) -> int:
-    """Mails that waited two days for a mail server that cannot be reached: failed, back to their owners. How many."""
+    """Mails that waited two days for a mail server that cannot be reached: failed, back to their owners. How many.
+
+    Only the time counts in which they were due and were tried in vain: a pause does not, nor that we did not run.
+    """
     if queue.paused_by(session) is not None:
         return 0
+    long_ago = now - KINDS["reply"].give_up_after
     waiting = session.scalars(
         select(Outgoing)
         .join(Mailbox)
         .where(
             Outgoing.state == "queued",
-            Outgoing.due_at < now - KINDS["reply"].give_up_after,
-            Mailbox.smtp_error_code != "",
+            Outgoing.due_at < long_ago,
+            Mailbox.smtp_failing_since < long_ago,
+            Mailbox.smtp_next_try_at > now,  # else a try is due first
             ~Mailbox.sending_paused,
         )
         .limit(limit)
@@ -250,11 +255,12 @@ def _settle_one(session: Session, worker: str, one: Done, *, sent_copy: str, now
         conversation = _conversation(session, outgoing)
         if conversation is not None:
             stand_again(session, outgoing, conversation)
-    if "" in states and not _too_old(session, outgoing, now=now):
+    if "" in states and not _too_old(outgoing, now=now):
         _end(session, [one], "later", now=now)
         outgoing.state, outgoing.lease_owner, outgoing.lease_until = "queued", "", None
         outgoing.data_started_at = None
         outgoing.due_at = now + KINDS[outgoing.kind].retry_after(outgoing.tries)
+        outgoing.retrying_since = outgoing.retrying_since or now
         return
     outgoing.recipients = [known if known["state"] else known | {"state": "refused"} for known in outgoing.recipients]
     all_refused = all(known["state"] == "refused" for known in outgoing.recipients)
@@ -335,13 +341,9 @@ def _locked(session: Session, outgoing_id: int) -> Outgoing | None:
     return session.scalar(wanted.execution_options(populate_existing=True))
 
 
-def _too_old(session: Session, outgoing: Outgoing, *, now: datetime) -> bool:
-    first = session.scalar(
-        select(func.min(Attempt.started_at)).where(
-            Attempt.outgoing_id == outgoing.id, Attempt.outcome.not_in(("released", "lapsed"))
-        )
-    )
-    return first is not None and now - first >= KINDS[outgoing.kind].give_up_after
+def _too_old(outgoing: Outgoing, *, now: datetime) -> bool:
+    since = outgoing.retrying_since
+    return since is not None and now - since >= KINDS[outgoing.kind].give_up_after
 
 
 def _end(session: Session, done: Sequence[Done], outcome: str, *, now: datetime) -> None:

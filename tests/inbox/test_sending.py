@@ -202,7 +202,7 @@ def test_after_two_days_of_later_it_has_failed(desk: Desk, smtp_sink: SmtpSink) 
     sending.send_due(patience=None)
     make_due(outgoing_id)
     with db.transaction() as session:
-        session.execute(update(Attempt).values(started_at=datetime.now(UTC) - timedelta(hours=49)))
+        session.execute(update(Outgoing).values(retrying_since=datetime.now(UTC) - timedelta(hours=49)))
     assert sending.send_due(patience=None).later == 1
     assert row(outgoing_id).state == "failed"
     assert conversation_of(outgoing_id).trouble == "failed"
@@ -523,11 +523,64 @@ def test_mail_for_a_server_that_is_gone_for_two_days_comes_back(desk: Desk) -> N
     outgoing_id = answer(desk)
     now = datetime.now(UTC)
     with db.transaction() as session:
-        session.execute(update(Mailbox).values(smtp_error_code="refused"))
+        make_unreachable(session, since=now - timedelta(hours=49), now=now)
         assert outbox.give_up(session, now=now) == 0
         session.execute(update(Outgoing).values(due_at=now - timedelta(hours=49)))
         assert outbox.give_up(session, now=now) == 1
     assert (row(outgoing_id).state, conversation_of(outgoing_id).trouble) == ("failed", "failed")
+
+
+@pytest.mark.parametrize("paused", ["this mailbox", "everything"])
+def test_a_mail_that_was_paused_for_days_is_tried_for_the_full_time(desk: Desk, paused: str) -> None:
+    answer(desk)
+    now = datetime.now(UTC)
+    with db.transaction() as session:
+        make_unreachable(session, since=now - timedelta(hours=60), now=now)
+        session.execute(update(Outgoing).values(due_at=now - timedelta(hours=60), retrying_since=now - timedelta(60)))
+        if paused == "everything":
+            outbox.pause_all(session, None, False)
+        else:
+            outbox.pause(session, desk.mei, desk.mailbox_id, False)
+        failing = session.get_one(Mailbox, desk.mailbox_id, populate_existing=True).smtp_failing_since
+        assert (failing, session.scalar(select(Outgoing.retrying_since))) == (None, None)
+        make_unreachable(session, since=now - timedelta(hours=47), now=now)
+        assert outbox.give_up(session, now=now) == 0
+
+
+def test_a_mail_that_was_held_for_days_is_tried_for_the_full_time(desk: Desk, smtp_sink: SmtpSink) -> None:
+    outgoing_id = answer(desk)
+    now = datetime.now(UTC)
+    with db.transaction() as session:
+        outbox.hold(session, desk.mei, outgoing_id, now=now)
+        make_unreachable(session, since=now - timedelta(hours=60), now=now)
+        long_ago = now - timedelta(hours=60)
+        session.execute(update(Outgoing).values(due_at=long_ago, retrying_since=long_ago))
+        outbox.release(session, desk.mei, outgoing_id, now=now)
+        assert outbox.give_up(session, now=now) == 0
+    smtp_sink.fail("rcpt", "450 4.2.0 greylisted")
+    clear_backoff()
+    assert sending.send_due(patience=None).later == 1
+    assert row(outgoing_id).state == "queued"
+
+
+def test_after_days_switched_off_a_mail_is_tried_before_it_is_given_up(desk: Desk) -> None:
+    outgoing_id = answer(desk)
+    now = datetime.now(UTC)
+    with db.transaction() as session:
+        session.execute(update(Mailbox).values(smtp_port=free_port()))
+        make_unreachable(session, since=now - timedelta(days=3), now=now - timedelta(days=3))
+        session.execute(update(Outgoing).values(due_at=now - timedelta(days=3)))
+        assert outbox.give_up(session, now=now) == 0
+    assert sending.send_due(patience=None).all == 0
+    with db.transaction() as session:
+        assert session.get_one(Mailbox, desk.mailbox_id).smtp_failing_since >= now
+        assert outbox.give_up(session, now=now) == 0
+    assert row(outgoing_id).state == "queued"
+
+
+def make_unreachable(session: Session, *, since: datetime, now: datetime) -> None:
+    values = {"smtp_error_code": "refused", "smtp_failing_since": since}
+    session.execute(update(Mailbox).values(smtp_next_try_at=now + timedelta(minutes=10), **values))
 
 
 def test_a_mail_whose_bytes_are_gone_fails_in_words_and_the_next_one_goes(desk: Desk, smtp_sink: SmtpSink) -> None:
