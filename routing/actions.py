@@ -3,7 +3,8 @@
     {"do": "assign", "try": [{"how": "sticky", "company": true}, {"how": "team", "team_id": 3}]}
     {"do": "team", "team_id": 3}                 {"do": "add_tag", "tag_id": 5}      {"do": "remove_tag", "tag_id": 5}
     {"do": "status", "status": "closed"}         {"do": "priority", "priority": "high"}
-    {"do": "deadline_policy", "policy_id": 2}    {"do": "move", "mailbox_id": 4}     {"do": "auto_answer", "template_id": 6}
+    {"do": "deadline_policy", "policy_id": 2}    {"do": "move", "mailbox_id": 4}
+    {"do": "auto_answer", "template_id": 6}
     {"do": "notify", "people": [1], "teams": [3], "owner": true}
     {"do": "webhook", "webhook_id": 7}           {"do": "spam"}
 
@@ -79,6 +80,7 @@ class Pull:
     team_id: int
 
 
+WAYS = ("fixed", "sticky", "team", *SPREADS, "on_open", "pull")
 Way = Fixed | Sticky | ByTeam | Spreading | OnOpen | Pull
 
 
@@ -165,8 +167,8 @@ Action = (
 def decides(action: Action) -> Hashable:
     """What the action decides. Two actions that decide the same cannot both be carried out: the first has the word.
 
-    Owner, team, status (spam is one), priority, deadline policy, mailbox and automatic answer are decided once; so is each
-    tag. A webhook is called once, the same people are told once.
+    Owner, team, status (spam is one), priority, deadline policy, mailbox and automatic answer are decided once; so is
+    each tag. A webhook is called once, the same people are told once.
     """
     match action:
         case AddTag(tag_id) | RemoveTag(tag_id):
@@ -239,7 +241,7 @@ def way_json(way: Way) -> dict[str, object]:
 def way_from(data: object, reading: Reading, *, field: str) -> Way:
     """The way of assigning that `data` describes; meaningless when a refusal was noted."""
     told = reading.dict(data, field)
-    how = reading.one_of(told.get("how"), f"{field}.how", choices=("fixed", "sticky", "team", *SPREADS, "on_open", "pull"))
+    how = reading.one_of(told.get("how"), f"{field}.how", choices=WAYS)
     if how == "fixed":
         reading.keys(told, field, allowed=("how", "person_id"))
         return Fixed(reading.id(told.get("person_id"), f"{field}.person_id", known="people"))

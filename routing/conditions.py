@@ -5,9 +5,9 @@
         {"none": [{"field": "customer_tier", "operator": "equals", "values": ["VIP"]}]},
         {"field": "headers", "header": "X-Form", "operator": "empty", "values": []}]}
 
-A question holds when one of its values does; a field with several texts (recipients, attachments) when one of them does.
-`between` takes two times, the first included, the second not; 22:00 to 06:00 goes over midnight. What is not known (no
-local time, no minutes waited) holds nothing but `empty`. How each field may be asked: `facts.FIELDS`.
+A question holds when one of its values does; a field with several texts (recipients, attachments) when one of them
+does. `between` takes two times, the first included, the second not; 22:00 to 06:00 goes over midnight. What is not
+known (no local time, no minutes waited) holds nothing but `empty`. How each field may be asked: `facts.FIELDS`.
 """
 
 from __future__ import annotations
@@ -58,9 +58,9 @@ Condition = Question | Group
 class Reason(NamedTuple):
     """One question that decided. `path` finds it by `question_at`: "all.0", "all.1.none.0", "" for a lone question.
 
-    `held`: whether it held (inside a none group, a question that held is why the group did not). `value` is the first of its
-    values that did, None when none. `found` is what the mail had: the beginning of a text, a number, an id, yes or no,
-    a time as "09:30"; of several the one that was met, else all in one text.
+    `held`: whether it held (inside a none group, a question that held is why the group did not). `value` is the first
+    of its values that did, None when none. `found` is what the mail had: the beginning of a text, a number, an id, yes
+    or no, a time as "09:30"; of several the one that was met, else all in one text.
     """
 
     path: str
@@ -109,8 +109,8 @@ def condition_from(data: object, reading: Reading, *, field: str = "condition") 
 def condition_json(condition: Condition) -> dict[str, object]:
     if isinstance(condition, Group):
         return {condition.how: [condition_json(part) for part in condition.parts]}
-    told: dict[str, object] = {"field": condition.field, "operator": condition.operator, "values": list(condition.values)}
-    return told | {"header": condition.header} if condition.header else told
+    header = {"header": condition.header} if condition.header else {}
+    return {"field": condition.field, **header, "operator": condition.operator, "values": list(condition.values)}
 
 
 def questions_of(condition: Condition, path: str = "") -> Iterator[tuple[str, Question]]:
@@ -133,8 +133,8 @@ def question_at(condition: Condition, path: str) -> Question:
 def ready(condition: Condition, path: str = "") -> Ready:
     """The condition as a function of what is asked; texts and patterns of its questions are prepared once.
 
-    The reasons of a group are the least that explain it: of all the first question that failed, or every one; of any the
-    first that held, or every one; of none the first that held, or every one. Raises BadPattern.
+    The reasons of a group are the least that explain it: of all the first question that failed, or every one; of any
+    the first that held, or every one; of none the first that held, or every one. Raises BadPattern.
     """
     if isinstance(condition, Question):
         return _asking(condition, path)
@@ -193,13 +193,17 @@ def _question_from(told: dict[str, object], reading: Reading, field: str) -> Que
     header = reading.text(told.get("header"), f"{field}.header", most=100) if asks.kind == "header" else ""
     if asks.kind != "header" and "header" in told:
         reading.refuse(f"{field}.header", N_("Unknown: %(name)s"), name="header")
-    return Question(name, operator, _values(told.get("values", []), reading, f"{field}.values", (asks, operator)), header)
+    values = _values(told.get("values", []), reading, f"{field}.values", (asks, operator))
+    return Question(name, operator, values, header)
+
+
+_HOW_MANY = {"empty": (0, 0), "between": (2, 2), "at_least": (1, 1), "at_most": (1, 1), "flag": (1, 1)}
 
 
 def _values(data: object, reading: Reading, field: str, how: tuple[Field, str]) -> tuple[Value, ...]:
     asks, operator = how
-    least, most = {"empty": (0, 0), "between": (2, 2), "at_least": (1, 1), "at_most": (1, 1)}.get(operator, (1, MOST_VALUES))
-    entries = reading.list(data, field, least=least, most=1 if asks.kind == "flag" else most)
+    least, most = _HOW_MANY.get("flag" if asks.kind == "flag" else operator, (1, MOST_VALUES))
+    entries = reading.list(data, field, least=least, most=most)
     values = tuple(_value(one, reading, f"{field}.{n}", how) for n, one in enumerate(entries))
     if operator == "between" and len(values) == 2 and values[0] == values[1]:
         reading.refuse(field, N_("The two times are the same."))

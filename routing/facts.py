@@ -18,12 +18,12 @@ PRIORITIES = ("low", "normal", "high", "urgent")
 class MailFacts:
     """One mail and its conversation as all rules of one evaluation see them; every field of a condition is one here.
 
-    Ids are the database's, None for nobody or unknown. `words` are the new words (no quotes, no signature). `size` is in
-    bytes. `local_time` and `weekday` (1 Monday to 7 Sunday) are the arrival's in the mailbox's time zone, `in_hours` tells
-    whether its calendar was open then. `previous_owner_id` is who last owned a conversation of this customer, or this
-    conversation before it was closed. `minutes_waited` are working minutes since the oldest unanswered customer message,
-    None when nothing waits. `headers` are (name, decoded value) in order. For a status change or a schedule the mail is
-    the conversation's last incoming one.
+    Ids are the database's, None for nobody or unknown. `words` are the new words (no quotes, no signature). `size` is
+    in bytes. `local_time` and `weekday` (1 Monday to 7 Sunday) are the arrival's in the mailbox's time zone, `in_hours`
+    tells whether its calendar was open then. `previous_owner_id` is who last owned a conversation of this customer, or
+    this conversation before it was closed. `minutes_waited` are working minutes since the oldest unanswered customer
+    message, None when nothing waits. `headers` are (name, decoded value) in order. For a status change or a schedule
+    the mail is the conversation's last incoming one.
     """
 
     sender_address: str = ""

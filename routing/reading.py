@@ -1,4 +1,4 @@
-"""Reads what a rule's JSON holds, piece by piece, and notes each mistake at its place instead of stopping at the first."""
+"""Reads a rule's JSON piece by piece and notes each mistake at its place instead of stopping at the first."""
 
 from __future__ import annotations
 

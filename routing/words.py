@@ -1,9 +1,10 @@
 """Compares what a person typed into a rule with what stands in a mail: one folding, five ways to compare.
 
-ＡＢＣ is abc, ﾊﾝｶｸ is ハンカク is はんかく, ㈱ is (株), １２ is 12, サ－バ－ is サーバー; が stays another letter than か. Search
-folds further still (`inbox.mail.search_words`): there ビル may find ビール, here it may not.
+ＡＢＣ is abc, ﾊﾝｶｸ is ハンカク is はんかく, ㈱ is (株), １２ is 12, サ－バ－ is サーバー; が stays another letter than
+か. Search folds further still (`inbox.mail.search_words`): there ビル may find ビール, here it may not.
 
-A pattern runs on RE2, whose time grows with the length of the text only; what RE2 cannot run is refused when it is typed.
+A pattern runs on RE2, whose time grows with the length of the text only; what RE2 cannot run is refused when it is
+typed.
 """
 
 from __future__ import annotations
@@ -34,7 +35,10 @@ _SPACE = re.compile(r"\s+")
 # Japanese is written without spaces: one between two of its characters is a wrapped line or an aligned name.
 _JAPANESE = "\u3005-\u3007\u3041-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003134f"
 _SPACE_INSIDE = re.compile(rf"(?<=[{_JAPANESE}])\s+(?=[{_JAPANESE}])")
-_SCRIPTS = (("katakana", re.compile("[\u30a1-\u30ff]")), ("han", re.compile("[々-〇\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")))
+_SCRIPTS = (
+    ("katakana", re.compile("[\u30a1-\u30ff]")),
+    ("han", re.compile("[々-〇\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")),
+)
 _HIRAGANA = re.compile("[\u3041-\u309f]")
 
 _NOT_ASCII = re.compile(r"[^\x00-\x7f]+")
@@ -91,10 +95,10 @@ def with_long_vowels(text: str) -> str:
 def comparison(operator: Operator, value: str) -> Callable[[Words], bool]:
     """What tells whether a text compares so with `value`. Raises BadPattern.
 
-    contains, equals and starts ignore how spaces stand; a value without any character is never found. word finds the value
-    where nothing of the same script touches it: invoice not in invoices, 京都 not in 東京都, ビル not in ビルド; particles in
-    hiragana may follow anything. pattern is RE2's syntax on the folded text, found anywhere in it; ^ and $ are the ends of
-    the text, (?m) makes them the ends of lines.
+    contains, equals and starts ignore how spaces stand; a value without any character is never found. word finds the
+    value where nothing of the same script touches it: invoice not in invoices, 京都 not in 東京都, ビル not in ビルド;
+    particles in hiragana may follow anything. pattern is RE2's syntax on the folded text, found anywhere in it; ^ and $
+    are the ends of the text, (?m) makes them the ends of lines.
     """
     if operator == "pattern":
         return _pattern(value)
@@ -160,7 +164,8 @@ def _pattern(pattern: str) -> Callable[[Words], bool]:
     if len(pattern) > PATTERN_LENGTH:
         raise BadPattern(N_("A pattern has at most %(most)d characters."), most=PATTERN_LENGTH)
     if lost := _FOLDED_AWAY.search(pattern):
-        raise BadPattern(N_("%(part)s never matches: texts are compared in small letters and hiragana."), part=lost.group())
+        never = N_("%(part)s never matches: texts are compared in small letters and hiragana.")
+        raise BadPattern(never, part=lost.group())
     options = re2.Options()
     options.case_sensitive = False
     options.log_errors = False
