@@ -168,14 +168,14 @@ def receive(session: Session, conversation: Conversation, message: Message, *, n
     record(session, conversation, "received", now=now, message=message, mail_kind=message.kind)
 
 
-def answered(session: Session, conversation: Conversation, *, status: str | None) -> None:
-    """A human answer follows the customer's words: nothing waits any more; `status` is where it goes next."""
+def answered(session: Session, conversation: Conversation, *, status: str | None, at: datetime) -> None:
+    """A human answer follows the customer's words since `at`: nothing waits any more; `status` is where it goes next."""
     conversation.waiting_since = None
     conversation.trouble = ""
     if conversation.opened_at is None:
         conversation.opened_at = conversation.activity_at
     if status is not None:
-        place(session, conversation, status=status)
+        place(session, conversation, status=status, closed_at=at)
 
 
 def come_back(session: Session, conversation: Conversation, *, waiting_since: datetime | None, trouble: str) -> None:
@@ -210,9 +210,8 @@ def set_status(
     if conversation.status == status and status != "snoozed":
         return
     before = conversation.status
-    place(session, conversation, status=status)
+    place(session, conversation, status=status, closed_at=now)
     conversation.snoozed_until = until if status == "snoozed" else None
-    conversation.closed_at = now if status == "closed" else None
     told = {"until": until.isoformat()} if until else {}
     record(session, conversation, "status", now=now, actor_id=actor_id, before=before, after=status, **told)
 
@@ -293,15 +292,24 @@ def untag(session: Session, conversation: Conversation, tag_id: int, *, now: dat
         record(session, conversation, "untagged", now=now, actor_id=actor_id, tag=name)
 
 
-def place(session: Session, conversation: Conversation, *, status: str | None = None, owner_id: int | None | str = "same") -> None:
-    """The only way in which status, owner or mailbox of a conversation change: the kept counters follow."""
+def place(
+    session: Session,
+    conversation: Conversation,
+    *,
+    status: str | None = None,
+    owner_id: int | str | None = "same",
+    closed_at: datetime | None = None,
+) -> None:
+    """The only way in which status, owner or mailbox of a conversation change: the kept counters follow.
+
+    `closed_at` is for a status of closed.
+    """
     old = (conversation.mailbox_id, conversation.status, conversation.owner_id or 0)
     if status is not None:
         conversation.status = status
         if status != "snoozed":
             conversation.snoozed_until = None
-        if status != "closed":
-            conversation.closed_at = None
+        conversation.closed_at = closed_at if status == "closed" else None
     if owner_id != "same":
         conversation.owner_id = owner_id  # type: ignore[assignment]
     new = (conversation.mailbox_id, conversation.status, conversation.owner_id or 0)

@@ -209,9 +209,9 @@ def _unite(session: Session, older: Conversation, newer: Conversation) -> None:
     status = min((older.status, newer.status), key=MOST_URGENT_FIRST.index)
     until = older.snoozed_until or newer.snoozed_until
     closed = last.closed_at or older.closed_at or newer.closed_at
-    conversations.place(session, older, status=status, owner_id=older.owner_id or newer.owner_id)
+    owner_id = older.owner_id or newer.owner_id
+    conversations.place(session, older, status=status, owner_id=owner_id, closed_at=closed)
     older.snoozed_until = until if status == "snoozed" else None
-    older.closed_at = closed if status == "closed" else None
     older.waiting_since = min(filter(None, (older.waiting_since, newer.waiting_since)), default=None)
     older.opened_at = min(filter(None, (older.opened_at, newer.opened_at)), default=None)
     older.trouble = older.trouble or newer.trouble

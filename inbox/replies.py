@@ -189,6 +189,7 @@ def _before(conversation: Conversation, view: DraftView, next_status: str | None
         "owner_id": conversation.owner_id,
         "waiting_since": _iso(conversation.waiting_since),
         "snoozed_until": _iso(conversation.snoozed_until),
+        "closed_at": _iso(conversation.closed_at),
         "trouble": conversation.trouble,
         "after_version": conversation.version,
         "next_status": next_status,
@@ -314,11 +315,9 @@ def _move_on(
     told = {"before": before["status"], "after": status or before["status"]}
     conversations.record(session, conversation, kind, now=now, actor_id=who.id, message=message, **told)
     if before["answers"]:
-        conversations.answered(session, conversation, status=status)
+        conversations.answered(session, conversation, status=status, at=now)
     elif status is not None:
-        conversations.place(session, conversation, status=status)
-    if status == "closed":
-        conversation.closed_at = now
+        conversations.place(session, conversation, status=status, closed_at=now)
     if conversation.owner_id is None:
         conversations.assign(session, conversation, who.id, now=now, actor_id=who.id)
 

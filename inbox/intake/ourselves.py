@@ -92,7 +92,7 @@ def _counts_as_answer(session: Session, conversation: Conversation, mail: Mail, 
     status = None
     if conversation.status in ("open", "snoozed"):
         status = AFTER_OLD if mail.silent else AFTER_ELSEWHERE
-    conversations.answered(session, conversation, status=status)
+    conversations.answered(session, conversation, status=status, at=mail.at)
 
 
 def _oldest_after(session: Session, conversation: Conversation, at: datetime) -> datetime | None:

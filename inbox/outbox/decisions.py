@@ -238,10 +238,16 @@ def _restore(session: Session, outgoing: Outgoing, conversation: Conversation, f
         conversation.waiting_since = min(waiting, default=None)
         conversation.trouble = before.get("trouble", "")
     if nothing_since and before.get("status"):
-        until = before.get("snoozed_until")
+        until, closed = before.get("snoozed_until"), before.get("closed_at")
         owner = before["owner_id"] if conversation.owner_id == outgoing.created_by_id else conversation.owner_id
         moved = before.get("answers") or before.get("next_status")  # else it stands where somebody put it
-        conversations.place(session, conversation, status=before["status"] if moved else None, owner_id=owner)
+        conversations.place(
+            session,
+            conversation,
+            status=before["status"] if moved else None,
+            owner_id=owner,
+            closed_at=datetime.fromisoformat(closed) if closed else None,
+        )
         if moved:
             conversation.snoozed_until = datetime.fromisoformat(until) if until else None
 

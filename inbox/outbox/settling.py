@@ -174,7 +174,8 @@ def stand_again(session: Session, outgoing: Outgoing, conversation: Conversation
     conversation.trouble = ""
     before = outgoing.before
     if conversation.version == before.get("after_version") and outgoing.kind == "reply" and before.get("answers"):
-        conversations.answered(session, conversation, status=before.get("next_status"))
+        status = before.get("next_status")
+        conversations.answered(session, conversation, status=status, at=outgoing.created_at)
 
 
 # -- one mail

@@ -351,6 +351,17 @@ def test_undoing_a_forward_gives_status_and_owner_back(session: Session, desk: D
     assert counters_are_right(session)
 
 
+def test_undoing_an_answer_in_a_closed_conversation_gives_the_time_of_closing_back(session: Session, desk: Desk) -> None:
+    conversations.set_status(session, desk.conversation, "closed", now=NOW, actor_id=desk.aoi.id)
+    for status in ("waiting", "closed"):
+        draft_id = written(session, desk.aoi, desk.conversation, "追伸です")
+        result = sent(session, desk, draft_id, status=status)
+        assert desk.conversation.closed_at == (LATER if status == "closed" else None)
+        replies.undo(session, desk.aoi, result.outgoing_id, now=LATER)
+        session.refresh(desk.conversation)
+        assert (desk.conversation.status, desk.conversation.closed_at) == ("closed", NOW)
+
+
 def test_undoing_a_new_mail_after_an_answer_in_its_conversation_was_undone(session: Session, desk: Desk) -> None:
     draft = drafts.start(session, desk.aoi, "new", mailbox_id=desk.mailbox.id, now=LATER)
     fields = {"to": "new@example.jp", "subject": "ご案内", "text": "こんにちは"}

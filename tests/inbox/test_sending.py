@@ -205,7 +205,11 @@ def test_after_two_days_of_later_it_has_failed(desk: Desk, smtp_sink: SmtpSink) 
         session.execute(update(Outgoing).values(retrying_since=datetime.now(UTC) - timedelta(hours=49)))
     assert sending.send_due(patience=None).later == 1
     assert row(outgoing_id).state == "failed"
-    assert conversation_of(outgoing_id).trouble == "failed"
+    assert (conversation_of(outgoing_id).trouble, conversation_of(outgoing_id).closed_at) == ("failed", None)
+    with db.transaction() as session:
+        outbox.try_again(session, desk.mei, outgoing_id, now=datetime.now(UTC))
+    stands = conversation_of(outgoing_id)
+    assert (stands.status, stands.closed_at) == ("closed", row(outgoing_id).created_at)
 
 
 def test_each_recipient_of_one_mail_has_its_own_truth(desk: Desk, smtp_sink: SmtpSink) -> None:

@@ -39,7 +39,8 @@ def answered(story: Story) -> tuple[int, Outgoing]:
     conversation_id = story.conversation_of(row).id
     outgoing = story.sent(conversation_id)
     with db.transaction() as session:
-        conversations.answered(session, session.get_one(Conversation, conversation_id), status="closed")
+        conversation = session.get_one(Conversation, conversation_id)
+        conversations.answered(session, conversation, status="closed", at=story.now)
     return conversation_id, outgoing
 
 

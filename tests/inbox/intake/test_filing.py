@@ -47,7 +47,7 @@ def test_an_answer_goes_on_with_its_conversation_and_reopens_it(story: Story) ->
     first = story.arrive(a_mail(mail_id="<1@customer.example>"))
     with db.transaction() as session:
         conversation = session.get_one(Conversation, story.conversation_of(first).id)
-        conversations.answered(session, conversation, status="closed")
+        conversations.answered(session, conversation, status="closed", at=story.now)
     second = story.arrive(a_mail("届きました", mail_id="<2@customer.example>", answers="<1@customer.example>"))
     found = story.conversation_of(second)
     assert found.id == story.conversation_of(first).id
@@ -288,7 +288,8 @@ def test_an_auto_reply_joins_and_wakes_nobody(story: Story) -> None:
     row = story.arrive(a_mail(mail_id="<q@c.example>"))
     outgoing = story.sent(story.conversation_of(row).id)
     with db.transaction() as session:
-        conversations.answered(session, session.get_one(Conversation, story.conversation_of(row).id), status="closed")
+        conversation = session.get_one(Conversation, story.conversation_of(row).id)
+        conversations.answered(session, conversation, status="closed", at=story.now)
     auto = story.arrive(a_mail("不在です", answers=outgoing.mail_id, headers={"Auto-Submitted": "auto-replied"}))
     found = story.conversation_of(auto)
     assert (found.id, found.status, found.waiting_since) == (story.conversation_of(row).id, "closed", None)
