@@ -30,7 +30,6 @@ def configure(level: str, *, to: IO[str] | None = None) -> None:
         processors=[*shared, *shown],
         wrapper_class=structlog.make_filtering_bound_logger(number),
         logger_factory=structlog.WriteLoggerFactory(file=cast(IO[str], _Lenient(stream))),
-        cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(stream)
     handler.setFormatter(

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
+import structlog
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
@@ -81,6 +82,13 @@ def started(request: pytest.FixtureRequest, server: Callable[[], T]) -> T:
         if os.environ.get("CI"):
             pytest.fail(f"missing in CI: {missing}")
         pytest.skip(f"not on this machine: {missing}")
+
+
+@pytest.fixture(autouse=True)
+def logs_as_at_the_start() -> Iterator[None]:
+    """A command that was run inside a test leaves no log behind that writes to that test's streams."""
+    yield
+    structlog.reset_defaults()
 
 
 def read_anew() -> None:

@@ -176,6 +176,7 @@ def install(app: Flask) -> None:
     app.add_template_global(csrf_field)
     app.before_request(_admit)
     app.after_request(_headers)
+    app.after_request(_stay)
     app.after_request(_end)
     app.teardown_request(_close)
     app.register_error_handler(CSRFError, _show_csrf)
@@ -252,6 +253,16 @@ def _close(_error: BaseException | None) -> None:
     opened = g.pop("session", None)
     if opened is not None:
         opened.close()
+
+
+def _stay(response: Response) -> Response:
+    """A script that posts in place is told where the form would have led, and goes there only if that is elsewhere."""
+    if response.status_code == 303 and "X-In-Place" in request.headers:
+        address = response.headers.pop("Location")
+        response.status_code = 204
+        response.data = b""
+        response.headers["X-Go"] = address
+    return response
 
 
 def _headers(response: Response) -> Response:

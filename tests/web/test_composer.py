@@ -21,7 +21,7 @@ from tests.web.stories import a_draft, until
 
 AXE = Path(__file__).resolve().parents[1] / "vendor" / "axe.min.js"
 PHONE = {"width": 390, "height": 844}
-pytestmark = [pytest.mark.skip(reason="Chromium waits for ever now and then when these pages follow each other in one browser; each passes alone"), pytest.mark.only_on("sqlite")]
+pytestmark = pytest.mark.only_on("sqlite")
 Open = Callable[..., Page]
 
 

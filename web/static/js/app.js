@@ -24,6 +24,16 @@
     fade(box);
   }
 
+  // Messages that came with a part of a page.
+  function show(told) {
+    for (const box of told?.querySelectorAll("[data-told]") ?? []) {
+      const now = document.importNode(box, true);
+      document.querySelector(".toasts").append(now);
+      comesBack(now.querySelector("form[data-here]"));
+      fades(now);
+    }
+  }
+
   function fade(box, seconds = 10) {
     let timer = setTimeout(() => box.remove(), seconds * 1000);
     box.addEventListener("pointerenter", () => clearTimeout(timer));
@@ -34,7 +44,7 @@
   // Read out to those who do not see the screen.
   function say(text) { document.querySelector("[data-say]").textContent = text; }
 
-  window.Madoguchi = { words, headers, ask, tell, say };
+  window.Madoguchi = { words, headers, ask, tell, show, say };
 
   document.addEventListener("htmx:config:request", (event) => {
     event.detail.ctx.request.headers["X-CSRFToken"] = token;
@@ -102,10 +112,11 @@
 
   // -- small behaviour that attributes ask for
 
-  for (const box of document.querySelectorAll(".toasts [data-told]")) {
+  function fades(box) {
     const until = box.dataset.toldUntil;
     fade(box, until ? Math.max(1, (Date.parse(until) - Date.now()) / 1000) : 10);
   }
+  for (const box of document.querySelectorAll(".toasts [data-told]")) fades(box);
 
   // "8 s": counts down to `data-until` and then says so
   function countDown() {
@@ -148,11 +159,12 @@
   for (const form of document.querySelectorAll("form[data-auto]")) form.addEventListener("change", () => form.requestSubmit());
 
   // forms that come back to where they were sent from
-  for (const form of document.querySelectorAll("form[data-here]")) {
-    if (form.elements.next) continue;
+  function comesBack(form) {
+    if (!form || form.elements.next) return;
     const next = Object.assign(document.createElement("input"), { type: "hidden", name: "next", value: location.pathname + location.search });
     form.append(next);
   }
+  for (const form of document.querySelectorAll("form[data-here]")) comesBack(form);
 
   // one press, one post
   document.addEventListener("submit", (event) => {

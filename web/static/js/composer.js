@@ -171,6 +171,7 @@
       if (!response?.ok) return;
       root.querySelector("[data-holder]").innerHTML = await response.text();
     }
+    root.addEventListener("madoguchi:claim", () => { if (beating) claim(); });
     addEventListener("pagehide", () => {
       if (!beating) return;
       const data = new FormData();

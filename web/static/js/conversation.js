@@ -2,7 +2,7 @@
 (() => {
   const page = document.querySelector("[data-conversation]");
   if (!page) return;
-  const { ask, tell, words, keys, opened, compose } = window.Madoguchi;
+  const { ask, tell, show, words, keys, opened, compose } = window.Madoguchi;
   const said = JSON.parse(page.dataset.words);
   const thread = page.querySelector("[data-thread]");
   const place = document.getElementById("composer-place");
@@ -105,6 +105,24 @@
     place.scrollIntoView({ block: "nearest" });
     if (before) asked ??= setTimeout(refresh, 40); // that one is a draft to go on with now
   });
+  // what one does with the conversation is done in place; only what leads elsewhere leaves the page
+  page.addEventListener("submit", async (event) => {
+    const form = event.target;
+    if (form.method !== "post" || form.dataset.sent || form.matches("[data-compose], [data-unread]")) return;
+    if (form.closest("[data-composer]") && form.id !== "takeover-form") return; // the composer's own
+    event.preventDefault();
+    const data = new FormData(form, event.submitter);
+    const composer = place.querySelector("[data-composer]");
+    if (composer && await composer.saveNow?.() === false) { composer.scrollIntoView({ block: "nearest" }); return; }
+    const response = await ask(form.action, { method: "POST", body: data, headers: { "X-In-Place": "1" } }).catch(() => null);
+    delete form.dataset.sent;
+    if (!response?.ok) { tell(response ? await sentence(response) : words.failed, "problem"); return; }
+    const to = new URL(response.headers.get("X-Go") ?? location.href, location.href);
+    const stays = to.pathname === new URL(page.dataset.url, location.href).pathname && (to.searchParams.get("draft") ?? "") === (composer?.dataset.draft ?? "");
+    if (!stays) { location.assign(to); return; }
+    await refresh(form);
+    composer?.dispatchEvent(new Event("madoguchi:claim"));
+  });
   async function sentence(response) {
     return new DOMParser().parseFromString(await response.text(), "text/html").body.textContent.trim() || words.failed;
   }
@@ -131,17 +149,20 @@
     if (event.detail.some((one) => one.all || String(one.conversation) === page.dataset.conversation)) asked ??= setTimeout(refresh, 40);
   });
 
-  async function refresh() {
-    asked = null;
+  // `done`: the form that was sent in place; the part it stands in is renewed whoever has the focus there
+  async function refresh(done = null) {
+    if (!done) asked = null;
     const address = new URL(page.dataset.url, location.href);
     const composing = place.querySelector("[data-composer]")?.dataset.draft;
     if (composing) address.searchParams.set("draft", composing);
-    const response = await ask(address).catch(() => null);
+    const response = await ask(address, { headers: done ? { "X-Told": "1" } : {} }).catch(() => null);
     if (!response?.ok) return;
     const parsed = new DOMParser().parseFromString(await response.text(), "text/html");
     const fresh = parsed.querySelector("[data-conversation]");
     if (!fresh) return;
-    for (const part of fresh.querySelectorAll("[data-part]")) renewPart(part);
+    show(fresh.querySelector("[data-told-here]"));
+    const acted = done?.closest("[data-part]")?.dataset.part;
+    for (const part of fresh.querySelectorAll("[data-part]")) renewPart(part, part.dataset.part === acted);
     const came = renewEntries(fresh);
     page.dataset.version = fresh.dataset.version;
     frames(page);
@@ -150,16 +171,19 @@
   }
 
   // a part that somebody uses just now waits for the next time
-  function renewPart(part) {
+  function renewPart(part, acted) {
     const old = page.querySelector(`[data-part="${part.dataset.part}"]`);
     const html = plain(part);
-    if (!old || rendered.get(part.dataset.part) === html) return;
-    if (old.contains(document.activeElement) || old.querySelector("details[open].menu")) { asked ??= setTimeout(refresh, 3000); return; }
+    if (!old || (rendered.get(part.dataset.part) === html && !acted)) return;
+    const used = old.contains(document.activeElement);
+    if (!acted && (used || old.querySelector("details[open].menu"))) { asked ??= setTimeout(refresh, 3000); return; }
     rendered.set(part.dataset.part, html);
-    const open = [...old.querySelectorAll("details[id][open]")].map((one) => one.id);
+    const open = acted ? [] : [...old.querySelectorAll("details[id][open]")].map((one) => one.id);
+    const key = used ? (document.activeElement.closest("details")?.querySelector("summary") ?? document.activeElement).dataset.key : "";
     const now = document.importNode(part, true);
     for (const id of open) now.querySelector(`#${CSS.escape(id)}`)?.setAttribute("open", "");
     old.replaceWith(now);
+    if (key) now.querySelector(`[data-key="${CSS.escape(key)}"]`)?.focus();
   }
 
   function renewEntries(fresh) {
