@@ -119,6 +119,38 @@ SENT_FROM = re.compile(
       | (?:从|從|来自|發自|发自)\s?(?:我的|网易|qq)?.{1,30}(?:发送|發送|傳送|送出|发出)? | 내\s?.{1,30}에서\s?보냄
     )[\s.!*_]*$"""
 )
+
+# -- lines that are none of these
+# ----------------------------------------------------------------------------------------------------
+
+# The first two letters of all that stands above; of Chinese and Korean the first one.
+_OPENINGS = frozenset(
+    (
+        "on am le el il op em de dn dň pe la và στ at på kl vo na da ta pa на "  # On …, Am …
+        "mo tu we th fr sa su lu ma me mi mé ju je vi ve sá do må ti to lö sö lø sø wt śr cz пн вт ср чт пт сб вс "  # days
+        "se ge do vo di en in ve wy sk od lä ou от на "  # Sent from …
+        "or pl re ty wr この"  # … above this line
+    ).split()
+)
+_OPENING_CHARACTERS = frozenset("在於于从從来來自發发내")
+_ENDINGS = frozenset(":\uff1aた*_-")  # … wrote: さんが書いた
+
+
+def is_ordinary(text: str) -> bool:
+    """Whether a stripped line surely is none of the above, told by its two ends: most lines of most mails are."""
+    opening = text[:2]
+    return (
+        opening.isalpha()
+        and text[-1] not in _ENDINGS
+        and opening.casefold() not in _OPENINGS
+        and opening[0] not in _OPENING_CHARACTERS
+        and ":" not in text[:60]
+        and "\uff1a" not in text[:60]
+        and "送信" not in text  # iPhoneから送信
+        and "nderi" not in text.lower()  # … cihazımdan gönderildi
+    )
+
+
 # Formulas that open a signature when they stand alone on a line. English ones are left out on purpose: "Thanks," is
 # often
 # the whole answer.

@@ -23,6 +23,7 @@ EMPTY, TEXT, QUOTE, ATTRIBUTION, HEADER, MARKER, RULE, SENT_FROM = "e", "t", "q"
 _QUOTE_PREFIX = re.compile(r"\s{0,3}(?:[>＞]|&gt;|[A-Z]{1,3}>(?:\s|$)|\|(?:\s|$))")
 _RULE = re.compile(r"\s*(?:—|[-_]{2,}|[-_=*~#+—–―─━＿－＝＊＃•·◆◇■□★☆▼▲┏┓┗┛┃☆/\s.:]{4,})\s*$")
 _INVISIBLE = re.compile("[\u200b\u200e\u200f\u202a\u202c\u2060\ufeff]")
+_UNSEEN = " \t\xa0\u200b\u200e\u200f\u202a\u202c\u2060\ufeff"  # what an empty line can begin with
 
 
 @dataclass(slots=True)
@@ -36,13 +37,17 @@ def named_lines(text: str, quoted_lines: Set[int] = frozenset()) -> list[Line]:
     """The lines of the text, each with its name; `quoted_lines` are numbers of lines known to be quoted."""
     lines = _split(text)
     for number, line in enumerate(lines):
-        if not line.text or line.text.isspace():
+        if _is_empty(line.text):
             line.kind = EMPTY
         elif number in quoted_lines or _is_quote(line.text):
             line.kind = QUOTE
-    at = 0
-    while at < min(len(lines), LINES_JUDGED):
-        at += _name(lines, at) if lines[at].kind == TEXT else 1
+    at, end = 0, min(len(lines), LINES_JUDGED)
+    while at < end:
+        line = lines[at]
+        if line.kind == TEXT and (text := _visible(line.text)) and not words.is_ordinary(text):
+            at += _name(lines, at, text)
+        else:
+            at += 1
     _mend_wrapped_quotes(lines)
     return lines
 
@@ -65,14 +70,18 @@ def _split(text: str) -> list[Line]:
     return lines
 
 
+def _is_empty(text: str) -> bool:
+    """Nothing, blanks, or characters that nobody sees: many programs write a zero-width space on an empty line."""
+    return not text or text.isspace() or (text[0] in _UNSEEN and not _INVISIBLE.sub("", text).strip())
+
+
 def _is_quote(text: str) -> bool:
     match = _QUOTE_PREFIX.match(text, 0, 20)
     return bool(match) and not (text.lstrip().startswith("|") and len(text.strip()) > 1 and text.rstrip().endswith("|"))
 
 
-def _name(lines: list[Line], at: int) -> int:
-    """Names the line, or the group of lines that begins at it; returns how many lines were named."""
-    text = _visible(lines[at].text)
+def _name(lines: list[Line], at: int, text: str) -> int:
+    """Names the line, of which one sees `text`, or the group that begins at it; returns how many lines were named."""
     if length := _attribution_length(lines, at, text):
         return _mark(lines, at, length, kind=ATTRIBUTION)
     if length := _header_block_length(lines, at):

@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inbox.mail.facts import ParsedMail
+from inbox.mail.quote_words import is_ordinary
 from inbox.mail.quoted import new_words, new_words_of, new_words_of_html
 
 ANSWER = "お世話になっております。\n明日の10時にお願いいたします。"
@@ -226,3 +227,36 @@ def test_replies_of_other_projects_are_read_as_they_expect_in_nine_of_ten_cases(
 
 def _squeezed(text: str) -> str:
     return re.sub(r"\s+", "", text)
+
+
+@pytest.mark.parametrize("unseen", ["\u200b", " \u200e", "\ufeff\u2060", "\xa0", " " * 500])
+def test_a_line_of_invisible_characters_is_an_empty_one(unseen: str) -> None:
+    assert new_words(f"Hello\n{unseen}\nJane\n{unseen}").text == f"Hello\n{unseen}\nJane"
+
+
+def test_blanks_before_a_far_away_word_make_no_line_empty() -> None:
+    assert new_words("Hello\n" + " " * 500 + "far").text.endswith("far")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "On Monday, 3 May 2026, Jane wrote:", "Am 3. Mai 2026 um 10:00 schrieb Jane:", "Le lundi 3 mai 2026, Jane a écrit",
+        "Dňa 3. 5. 2026 Jane napísal(a)", "W dniu 3.05.2026 Jane pisze", "Στις 3 Μαΐου 2026, Jane έγραψε", "på 3 maj 2026",
+        "у 3 травня 2026", "mié., 3 may 2026", "Lördag 3 maj 2026", "søn. 3. mai 2026", "вт, 3 мая 2026 г.", "在 2026年5月3日", "2026년 5월 3일",
+        "3 May 2026 10:00 Jane", "(2026/05/03 10:00)", "*On* 3 May", "-- On 3 May 2026", "Jane <j@example.org> wrote:", "山田さんが書いた",
+        "From: Jane", "差出人： 山田", "Original message processed by David", "Please reply above this line", "Type your reply above this line",
+        "この行より上に返信", "====", "—", "Sent from my iPhone", "Get Outlook for iOS", "Gesendet von Mail", "Von meinem iPhone gesendet",
+        "Diese Nachricht wurde von meinem Gerät gesendet", "Envoyé depuis mon mobile", "Enviado desde mi iPhone", "Inviato da iPhone",
+        "Verzonden vanaf mijn iPhone", "Wysłano z iPhone'a", "Skickat från min iPhone", "Odesláno z iPhonu", "Lähetetty iPhonesta",
+        "Отправлено с iPhone", "Надіслано з iPhone", "iPhone cihazımdan gönderildi", "İPHONE CİHAZIMDAN GÖNDERİLDİ", "iPhoneから送信", "Outlook for iOS を入手",
+        "从我的 iPhone 发送", "從我的 iPhone 傳送", "来自 QQ", "내 iPhone에서 보냄",
+    ],
+)  # fmt: skip
+def test_no_line_that_means_something_passes_for_ordinary(line: str) -> None:
+    assert not is_ordinary(line)
+
+
+@pytest.mark.parametrize("line", ["When will the parcel come?", "お世話になっております。", "Ist die Rechnung angekommen?"])
+def test_most_lines_are_ordinary(line: str) -> None:
+    assert is_ordinary(line)
