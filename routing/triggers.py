@@ -9,10 +9,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta, tzinfo
+from datetime import datetime, time, timedelta
 from typing import Literal
+from zoneinfo import ZoneInfo
 
 from routing.facts import STATUSES
+from routing.hours import instant
 from routing.reading import Reading
 
 MINUTES_MOST = 60 * 24 * 365
@@ -65,17 +67,16 @@ class Happened:
 ARRIVED = Happened("arrived")
 
 
-def last_due(schedule: Schedule, *, now: datetime, zone: tzinfo) -> datetime:
-    """The latest planned moment at or before `now` (aware), in `zone`. A rule is due when it last ran before it.
+def last_due(schedule: Schedule, *, now: datetime, zone: ZoneInfo) -> datetime:
+    """The latest planned moment (UTC) at or before `now` (aware). A rule is due when it last ran before it.
 
-    A time that the clock jumps over in spring counts as the hour behind it, one that comes twice in autumn as its
-    first.
+    A time that the clock jumps over in spring is the instant of the jump, one that comes twice in autumn its first.
     """
     here = now.astimezone(zone)
     for back in range(8):
         day = here.date() - timedelta(days=back)
-        planned = datetime.combine(day, schedule.at, tzinfo=zone)
-        if day.isoweekday() in schedule.weekdays and planned.timestamp() <= now.timestamp():
+        planned = instant(zone, datetime.combine(day, schedule.at))
+        if day.isoweekday() in schedule.weekdays and planned <= now:
             return planned
     raise ValueError("a schedule without weekdays")
 
