@@ -169,7 +169,7 @@ def _check_periods(field: str, periods: tuple[Period, ...]) -> None:
         if not (0 <= period.start <= MIDNIGHT and 0 <= period.end <= MIDNIGHT):
             raise Refused(field, N_("%(period)s is no time of a day; the day ends at 24:00."), period=period)
         if period.end <= period.start:
-            message = N_("%(period)s ends before it starts. Work over midnight is two periods: to 24:00 and from 00:00.")
+            message = N_("%(period)s ends before it starts. Work over midnight is two periods, to 24:00 and from 0:00.")
             raise Refused(field, message, period=period)
     inorder = sorted(periods)
     for earlier, later in pairwise(inorder):
@@ -247,7 +247,7 @@ def from_json(stored: Mapping[str, Any]) -> Calendar:
 
 
 def read_period(text: str, field: str) -> Period:
-    """"9:00-12:00" as a period; full-width digits and any dash or 〜 may be typed. Raises Refused for `field`."""
+    """A period from "9:00-12:00"; full-width digits and any dash or 〜 may be typed. Raises Refused for `field`."""
     match = _PERIOD.fullmatch(unicodedata.normalize("NFKC", text).strip())
     if match is None:
         raise Refused(field, N_("“%(text)s” is no period; one looks like 09:00-12:00."), text=text)
@@ -278,7 +278,7 @@ def _extra_day(stored: object, field: str) -> ExtraDay:
 
 
 def _day(stored: object, field: str) -> date | MonthDay:
-    """"2026-08-13" or, for every year, "08-13"."""
+    """A day from "2026-08-13" or, for every year, "08-13"."""
     text = _text(stored, field)
     parts = text.split("-")
     lengths = [len(part) for part in parts if part.isascii() and part.isdigit()]

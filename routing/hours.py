@@ -215,9 +215,7 @@ def _ahead(calendar: Calendar, start: datetime) -> Iterator[tuple[int, int, Peri
                 yield span
 
 
-def _explained(
-    calendar: Calendar, opened: _Opened, day: date, *, first: int, last: int, language: str
-) -> DayCounted:
+def _explained(calendar: Calendar, opened: _Opened, day: date, *, first: int, last: int, language: str) -> DayCounted:
     counted = []
     for opens, closes, period in opened.on(day):
         begun, ended = max(opens, first), min(closes, last)

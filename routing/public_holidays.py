@@ -1,7 +1,7 @@
 """The public holidays of a country, offline: 振替休日 and 国民の休日, Easter and observed Mondays included.
 
-Source: the `holidays` package (for Japan 国民の祝日に関する法律, 1949 to 2099). Equinoxes of years to come are computed;
-the government announces them one year ahead.
+Source: the `holidays` package (for Japan 国民の祝日に関する法律, 1949 to 2099). Equinoxes of years to come are
+computed; the government announces them one year ahead.
 """
 
 from __future__ import annotations
