@@ -11,7 +11,8 @@ from collections.abc import Collection
 
 from inbox.mail.bounce import feedback
 from inbox.mail.bounce.signs import is_null_return_path
-from inbox.mail.facts import Bounce, Kind, ParsedMail
+from inbox.mail.facts import Address, Bounce, Kind, ParsedMail
+from routing.autoreply import Silence
 
 SUBJECT_LIMIT = 300  # characters of a subject that are looked at
 AUTHENTICATION_LIMIT = 8_000  # characters of an Authentication-Results header
@@ -132,20 +133,16 @@ def kind_of(mail: ParsedMail, bounce: Bounce | None, *, own_addresses: Collectio
     return Kind.PERSON
 
 
-def may_answer(mail: ParsedMail, kind: Kind, *, own_addresses: Collection[str] = ()) -> bool:
-    """Whether an automatic mail of ours may answer this one: only a person who can be reached and asked for no silence.
+def silence(mail: ParsedMail, kind: Kind, *, own_addresses: Collection[str] = ()) -> Silence:
+    """Why an automatic mail of ours must not answer this one, "" when nothing in the mail speaks against it.
 
-    RFC 3834 §2, and what Exchange (X-Auto-Response-Suppress) and mailing lists (Precedence) ask for.
+    Only a person who can be reached and asked for no silence is answered: RFC 3834 §2, and what Exchange
+    (X-Auto-Response-Suppress) and mailing lists (Precedence) ask for.
     """
-    if kind is not Kind.PERSON or is_null_return_path(mail) or mail.header("X-Loop"):
-        return False
-    if auto_submitted(mail) not in ("", "no") or _precedence(mail) in _NO_ANSWER or is_list(mail, own_addresses):
-        return False
-    if _suppressed(mail) & {"all", "autoreply", "oof"} or mail.header("X-Spam-Flag").strip().lower() == "yes":
-        return False
-    answered = mail.reply_to or mail.from_
-    own = {address.lower() for address in own_addresses}
-    return bool(answered) and all(_takes_answers(one.address) and one.address.lower() not in own for one in answered)
+    asked = _asks_for_silence(mail, own_addresses)
+    if kind is not Kind.PERSON:
+        return asked or "kind"
+    return asked or _cannot_be_answered(mail.reply_to or mail.from_, own_addresses)
 
 
 def is_robot_address(address: str) -> bool:
@@ -227,5 +224,28 @@ def _from_daemon(mail: ParsedMail) -> bool:
     return any(re.match(r"(?i)(?:mailer[-_.]?daemon|postmaster)(?:@|$)", one.address) for one in mail.from_[:1])
 
 
-def _takes_answers(address: str) -> bool:
-    return "@" in address and not is_robot_address(address)
+def _asks_for_silence(mail: ParsedMail, own_addresses: Collection[str]) -> Silence:
+    if is_null_return_path(mail):
+        return "null_return_path"
+    if mail.header("X-Loop"):
+        return "loop"
+    if auto_submitted(mail) not in ("", "no"):
+        return "auto_submitted"
+    if _suppressed(mail) & {"all", "autoreply", "oof"}:
+        return "suppressed"
+    if _precedence(mail) in _NO_ANSWER:
+        return "precedence"
+    if _says_automatic(mail):
+        return "auto_header"
+    if is_list(mail, own_addresses):
+        return "list"
+    return "spam" if mail.header("X-Spam-Flag").strip().lower() == "yes" else ""
+
+
+def _cannot_be_answered(answered: Collection[Address], own_addresses: Collection[str]) -> Silence:
+    addresses = [one.address.lower() for one in answered]
+    if not addresses or not all("@" in address for address in addresses):
+        return "no_sender"
+    if not {address.lower() for address in own_addresses}.isdisjoint(addresses):
+        return "own_address"
+    return "robot" if any(is_robot_address(address) for address in addresses) else ""
