@@ -16,7 +16,7 @@ from sqlalchemy import insert, text
 
 from inbox import conversations, db, people, search
 from inbox.blobs import blobs
-from inbox.mail.search_words import index_words
+from inbox.mail.search_words import index_words, vector
 from inbox.models import (
     Base,
     Conversation,
@@ -357,7 +357,7 @@ def _postgres() -> Iterator[tuple[Write, WriteWords]]:
         _copy(model.__tablename__, names, tuples)
 
     def write_words(rows: list[tuple[int, int, str]]) -> None:
-        vectors = [(place, 0, message_id, search._vector(words)) for place, message_id, words in rows]
+        vectors = [(place, 0, message_id, vector(words)) for place, message_id, words in rows]
         _copy(SearchWords.__tablename__, ["place", "chunk", "message_id", "words"], vectors)
         raw.commit()
 

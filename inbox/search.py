@@ -1,7 +1,7 @@
 """Search over subject, people and text that finds two-character Japanese words, in both databases.
 
-Each message stands in the index under its *place*: hour of arrival << 32 | message id. Walking places downwards gives
-the newest first without sorting, however many messages match, also when old mail is imported later.
+Each message and each note stands in the index under its *place*: hour of arrival << 32 | id, of a note with the bit NOTE.
+Walking places downwards gives the newest first without sorting, however many match, also when old mail is imported later.
 """
 
 # ruff: noqa: S608 -- only numbers and fixed words are put into statements; what was typed goes as a parameter
@@ -16,24 +16,28 @@ from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Row, bindparam, delete, func, insert, select, text
+from sqlalchemy import Row, bindparam, delete, func, select, text
 from sqlalchemy.orm import Session
 
 from inbox import lists, search_query
 from inbox.db import Utc, is_sqlite
-from inbox.mail.search_words import INDEXED, folded, index_words, words_of
-from inbox.models import Conversation, Mailbox, Message, SearchWords
+from inbox.mail.search_words import INDEXED, folded, index_words, vector, words_of
+from inbox.models import Conversation, Mailbox, Message, Note, SearchWords
 from inbox.people import Viewer
 from inbox.search_query import EVERY, FILES, LONG, MAILBOX, RECIPIENT, SENDER, SUBJECT, Query, Term
 
 SHOWN = 20_000  # characters of a text in which the found words are looked for, to show them
 BEFORE, AROUND = 40, 200  # characters of a found text: before the first word, and all together
 ID_BITS = 32
+NOTE = 1 << ID_BITS - 1
 ALL_PLACES = 2**63 - 1
 WALKED = 100  # PostgreSQL: matches that a page needs; see `_is_rare`
-POSITIONS = 16_383  # of a tsvector
 
 _INSERT_FTS = text("INSERT INTO search_fts (rowid, words) VALUES (:place, :words)")
+_INSERT_VECTOR = text(
+    "INSERT INTO search_words (place, chunk, message_id, note_id, words)"
+    " VALUES (:place, :chunk, :message_id, :note_id, CAST(:marks AS tsvector) || CAST(:piece AS tsvector))"
+)
 
 
 def index(session: Session, message: Message, words: Sequence[str] | None = None) -> None:
@@ -53,35 +57,39 @@ def index_all(session: Session, stored: Iterable[tuple[Message, Sequence[str] | 
         assert conversation is not None
         place, marks = place_of(message), _marks(message, conversation.mailbox_id)
         words = words_of(_body(message), in_pieces=in_pieces) if made is None else made
-        if not in_pieces:
-            rows.append({"place": place, "words": f"{marks} {words[0]}"})
-            continue
-        long = f"{LONG} " if len(words) > 1 else ""
-        rows += [
-            {"place": place, "chunk": n, "message_id": message.id, "words": _vector(f"{long}{marks} {piece}")}
-            for n, piece in enumerate(words)
-        ]
-    if rows:
-        session.connection().execute(insert(SearchWords.__table__) if in_pieces else _INSERT_FTS, rows)
+        rows += _rows(place, marks, words, in_pieces=in_pieces, message_id=message.id)
+    _write(session, rows, in_pieces=in_pieces)
+
+
+def index_note(session: Session, note: Note, *, mailbox_id: int) -> None:
+    """Puts a note into the index; only who may see its mailbox finds it."""
+    in_pieces = not is_sqlite(session)
+    words = words_of(note.text, in_pieces=in_pieces)
+    rows = _rows(_place_of_note(note), _note_marks(mailbox_id), words, in_pieces=in_pieces, note_id=note.id)
+    _write(session, rows, in_pieces=in_pieces)
 
 
 def unindex(session: Session, message: Message, *, mailbox_id: int) -> None:
-    """Takes a message out of the index, before it is deleted."""
-    place = place_of(message)
-    if not is_sqlite(session):
+    """Takes a message out of the index, before it is deleted. One that never stood there is no error."""
+    if is_sqlite(session):
+        _take_out(session, place_of(message), f"{_marks(message, mailbox_id)} {index_words(_body(message))}")
+    else:
         session.execute(delete(SearchWords).where(SearchWords.message_id == message.id))
-        return
-    words = f"{_marks(message, mailbox_id)} {index_words(_body(message))}"  # a contentless table must be told
-    session.execute(
-        text("INSERT INTO search_fts (search_fts, rowid, words) VALUES ('delete', :place, :words)"),
-        {"place": place, "words": words},
-    )
+
+
+def unindex_note(session: Session, note: Note, *, mailbox_id: int) -> None:
+    """Takes a note out of the index, before it is deleted. One that never stood there is no error."""
+    if is_sqlite(session):
+        words = index_words(note.text[:INDEXED])
+        _take_out(session, _place_of_note(note), f"{_note_marks(mailbox_id)} {words}")
+    else:
+        session.execute(delete(SearchWords).where(SearchWords.note_id == note.id))
 
 
 def search(
     session: Session, who: Viewer, query: str, *, now: datetime, after: str | None = None, size: int = 50
 ) -> lists.ListPage:
-    """Conversations with a message that matches, newest match first, each once; the match stands in `row.match`.
+    """Conversations with a message or note that matches, newest match first, each once; it stands in `row.match`.
 
     Never raises for anything typed. `newer` of the page is always None.
     """
@@ -94,10 +102,7 @@ def search(
     rows = lists.rows_of(session, who, list(best)[:size], now=now)
     texts = _texts(session, [best[row.id] for row in rows])
     return lists.ListPage(
-        rows=tuple(
-            replace(row, match=pieces(texts.get(best[row.id], ""), asked.query.words), match_message_id=best[row.id])
-            for row in rows
-        ),
+        rows=tuple(replace(row, match=pieces(texts.get(best[row.id], ""), asked.query.words)) for row in rows),
         older=str(place) if len(best) > size else None,
         newer=None,
     )
@@ -123,8 +128,15 @@ def pieces(found: str, words: Sequence[str]) -> tuple[tuple[str, bool], ...]:
 
 def place_of(message: Message | Row[Any]) -> int:
     """Where a message stands in the order of search: by hour of arrival, then by id."""
-    hours = max(0, int(message.at.timestamp()) // 3600) & 0x7FFFFFFF
-    return hours << ID_BITS | message.id
+    return _hour(message.at) << ID_BITS | message.id
+
+
+def _place_of_note(note: Note | Row[Any]) -> int:
+    return _hour(note.at) << ID_BITS | NOTE | note.id
+
+
+def _hour(at: datetime) -> int:
+    return max(0, int(at.timestamp()) // 3600) & 0x7FFFFFFF
 
 
 @dataclass(frozen=True)
@@ -172,7 +184,7 @@ def _midnight(day: date | None, zone: str) -> datetime | None:
 
 
 def _best_matches(session: Session, asked: Asked, *, before: int, size: int) -> tuple[dict[int, int], int]:
-    """Up to size + 1 conversations with their newest matching message, and after which place the next page goes on."""
+    """Up to size + 1 conversations with the place of their newest match, and after which place the next page goes on."""
     best: dict[int, int] = {}
     place, page_end, step = before, before, size * 2
     while True:
@@ -182,7 +194,7 @@ def _best_matches(session: Session, asked: Asked, *, before: int, size: int) -> 
         for hit in fresh:
             if hit.conversation_id in shown or hit.conversation_id in best:
                 continue
-            best[hit.conversation_id] = hit.message_id
+            best[hit.conversation_id] = hit.place
             if len(best) > size:
                 return best, page_end
             page_end = hit.place
@@ -194,12 +206,11 @@ def _best_matches(session: Session, asked: Asked, *, before: int, size: int) -> 
 @dataclass(frozen=True)
 class Hit:
     place: int
-    message_id: int
     conversation_id: int
 
 
 def _hits(session: Session, asked: Asked, *, before: int, limit: int) -> tuple[list[Hit], int | None]:
-    """Of the next `limit` matching messages below a place those that the other conditions let through.
+    """Of the next `limit` matching messages and notes below a place those that the other conditions let through.
 
     And the place of the last one looked at; None when no more match.
     """
@@ -209,32 +220,36 @@ def _hits(session: Session, asked: Asked, *, before: int, limit: int) -> tuple[l
     below = f"{{place}} < {before:d} AND {{place}} >= {lowest:d}"
     matching, given = _matching(session, asked, below, ending=f" ORDER BY place DESC LIMIT {limit:d}")
     rows = _judged(
-        session, asked, f"SELECT place, message_id FROM ({matching}) found ORDER BY place DESC LIMIT {limit:d}", given
+        session, asked, f"SELECT place FROM ({matching}) found ORDER BY place DESC LIMIT {limit:d}", given
     )
-    hits = [Hit(place, message_id, conversation_id) for place, message_id, conversation_id, passes in rows if passes]
+    hits = [Hit(place, conversation_id) for place, conversation_id, passes in rows if passes]
     return hits, rows[-1][0] if len(rows) == limit else None
 
 
 def _shown_before(session: Session, asked: Asked, hits: list[Hit], *, from_place: int) -> set[int]:
     """Those of the conversations that a page before this one showed, for a newer match."""
-    wanted = select(Message.id, Message.conversation_id, Message.at)
-    of_them = session.execute(wanted.where(Message.conversation_id.in_({hit.conversation_id for hit in hits})))
-    newer = [place for place in map(place_of, of_them) if place >= from_place]
+    ids = {hit.conversation_id for hit in hits}
+    messages = session.execute(select(Message.id, Message.at).where(Message.conversation_id.in_(ids)))
+    notes = session.execute(select(Note.id, Note.at).where(Note.conversation_id.in_(ids)))
+    places = (*map(place_of, messages), *map(_place_of_note, notes))
+    newer = [place for place in places if place >= from_place]
     if not newer:
         return set()
     matching, given = _matching(session, asked, "{place} IN (" + ", ".join(map(str, newer)) + ")")
     return {
-        conversation_id for _place, _id, conversation_id, passes in _judged(session, asked, matching, given) if passes
+        conversation_id for _place, conversation_id, passes in _judged(session, asked, matching, given) if passes
     }
 
 
 def _judged(session: Session, asked: Asked, matching: str, given: dict[str, Any]) -> Sequence[Row[Any]]:
-    """(place, message id, conversation id, whether the conditions that change let it through), newest first."""
+    """(place, conversation id, whether the conditions that change let it through), newest first."""
     conditions, times = _conditions(asked)
     statement = text(
-        f"WITH f AS ({matching}) SELECT f.place, m.id, m.conversation_id,"
+        f"WITH f AS ({matching}) SELECT f.place, c.id,"
         f" CASE WHEN {' AND '.join(conditions)} THEN 1 ELSE 0 END AS passes"
-        " FROM f LEFT JOIN message m ON m.id = f.message_id LEFT JOIN conversation c ON c.id = m.conversation_id"
+        f" FROM f LEFT JOIN message m ON m.id = (f.place & {2 * NOTE - 1})"
+        f" LEFT JOIN note n ON n.id = (f.place & {2 * NOTE - 1}) - {NOTE}"
+        " LEFT JOIN conversation c ON c.id = coalesce(m.conversation_id, n.conversation_id)"
         " ORDER BY f.place DESC"
     )
     statement = statement.bindparams(*(bindparam(name, type_=Utc()) for name in times))
@@ -242,23 +257,20 @@ def _judged(session: Session, asked: Asked, matching: str, given: dict[str, Any]
 
 
 def _matching(session: Session, asked: Asked, where: str, *, ending: str = "") -> tuple[str, dict[str, Any]]:
-    """A SELECT of (place, message_id) of the messages whose words match; `where` narrows {place}, `ending` orders."""
+    """A SELECT of the places whose words match; `where` narrows {place}, `ending` orders."""
     if is_sqlite(session):
         narrowed = where.format(place="rowid")
-        found = (
-            "SELECT rowid AS place, rowid & 4294967295 AS message_id FROM search_fts"
-            f" WHERE search_fts MATCH :query AND {narrowed}"
-        )
+        found = f"SELECT rowid AS place FROM search_fts WHERE search_fts MATCH :query AND {narrowed}"
         return f"{found}{ending}", {"query": search_query.fts5(asked.query, within=asked.within)}
     query = search_query.tsquery(asked.query, within=asked.within)
     narrowed = where.format(place="place")
     several = len(asked.query.wanted) + len(asked.query.unwanted) > 1
     given = {"query": f"{query} & !'{LONG}'" if several else query}
-    found = "SELECT place, message_id FROM search_words WHERE words @@ CAST(:query AS tsquery)"
+    found = "SELECT place FROM search_words WHERE words @@ CAST(:query AS tsquery)"
     # A rare word must be collected by the words' index first: with ORDER BY … LIMIT alone the planner walks all places
     # in hope of a match. A frequent one is found soon enough by walking.
     if _is_rare(session, given["query"]):
-        first = f"WITH rare AS MATERIALIZED ({found}) SELECT DISTINCT place, message_id FROM rare WHERE {narrowed}"
+        first = f"WITH rare AS MATERIALIZED ({found}) SELECT DISTINCT place FROM rare WHERE {narrowed}"
     else:
         first = f"{found} AND {narrowed}{ending}"
     if not several:
@@ -280,8 +292,7 @@ def _in_long_texts(asked: Asked, narrowed: str, given: dict[str, Any]) -> str:
         having.append(f"{'' if n < len(tests) else 'NOT '}bool_or(words @@ CAST(:test{n} AS tsquery))")
     long = " AND place IN (SELECT place FROM search_words WHERE words @@ CAST(:some AS tsquery))"
     return (
-        f"SELECT place, message_id FROM search_words WHERE {narrowed}{long}"
-        f" GROUP BY place, message_id HAVING {' AND '.join(having)}"
+        f"SELECT place FROM search_words WHERE {narrowed}{long} GROUP BY place HAVING {' AND '.join(having)}"
     )
 
 
@@ -313,21 +324,63 @@ def _conditions(asked: Asked) -> tuple[list[str], dict[str, datetime]]:
         )
     edges = {"since": asked.since, "until": asked.until}
     conditions += [
-        f"m.at {'>=' if name == 'since' else '<'} :{name}" for name, edge in edges.items() if edge is not None
+        f"coalesce(m.at, n.at) {'>=' if name == 'since' else '<'} :{name}" for name, edge in edges.items() if edge is not None
     ]
     return conditions, {name: edge for name, edge in edges.items() if edge is not None}
 
 
-def _texts(session: Session, message_ids: list[int]) -> dict[int, str]:
+def _texts(session: Session, places: list[int]) -> dict[int, str]:
+    """The texts in which the words were found, by place."""
+    of_messages = {place & NOTE - 1: place for place in places if not place & NOTE}
+    of_notes = {place & NOTE - 1: place for place in places if place & NOTE}
     whole_text, new_text = func.substr(Message.text, 1, SHOWN), func.substr(Message.new_text, 1, SHOWN)
-    wanted = select(Message.id, whole_text, new_text).where(Message.id.in_(message_ids))
-    return {message_id: whole if whole.strip() else new for message_id, whole, new in session.execute(wanted)}
+    messages = select(Message.id, whole_text, new_text).where(Message.id.in_(of_messages))
+    notes = select(Note.id, func.substr(Note.text, 1, SHOWN)).where(Note.id.in_(of_notes))
+    texts = {of_messages[found]: whole if whole.strip() else new for found, whole, new in session.execute(messages)}
+    if of_notes:
+        texts |= {of_notes[found]: words for found, words in session.execute(notes)}
+    return texts
+
+
+def _rows(
+    place: int,
+    marks: str,
+    words: Sequence[str],
+    *,
+    in_pieces: bool,
+    message_id: int | None = None,
+    note_id: int | None = None,
+) -> list[dict[str, object]]:
+    """What is written into the index for a message or for a note."""
+    if not in_pieces:
+        return [{"place": place, "words": f"{marks} {words[0]}"}]
+    fixed: dict[str, object] = {"place": place, "message_id": message_id, "note_id": note_id}
+    fixed["marks"] = vector(f"{LONG} {marks}" if len(words) > 1 else marks)
+    return [fixed | {"chunk": n, "piece": piece} for n, piece in enumerate(words)]
+
+
+def _write(session: Session, rows: list[dict[str, object]], *, in_pieces: bool) -> None:
+    if rows:
+        session.connection().execute(_INSERT_VECTOR if in_pieces else _INSERT_FTS, rows)
+
+
+def _take_out(session: Session, place: int, words: str) -> None:
+    """SQLite: the table keeps no words of its own and must be told which ones go; told wrongly, it is malformed."""
+    if session.scalar(text("SELECT 1 FROM search_fts_docsize WHERE id = :place"), {"place": place}) is not None:
+        session.execute(
+            text("INSERT INTO search_fts (search_fts, rowid, words) VALUES ('delete', :place, :words)"),
+            {"place": place, "words": words},
+        )
 
 
 def _body(message: Message) -> str:
     """All words of the text; of a mail that is HTML alone its new words."""
     whole = message.text if message.text.strip() else message.new_text
     return whole[:INDEXED]
+
+
+def _note_marks(mailbox_id: int) -> str:
+    return f"{EVERY} {MAILBOX}{mailbox_id}"
 
 
 def _marks(message: Message, mailbox_id: int) -> str:
@@ -349,14 +402,6 @@ def _marks(message: Message, mailbox_id: int) -> str:
 
 def _fields(subject: str, sender: list[str], recipients: list[str]) -> list[tuple[str, list[str]]]:
     return [(SUBJECT, [subject]), (SENDER, sender), (RECIPIENT, recipients)]
-
-
-def _vector(words: str) -> str:
-    """A tsvector literal; made here so that no parser or locale of the server has a say in what a word is."""
-    positions: dict[str, list[int]] = {}
-    for at, word in enumerate(words.split()[:POSITIONS], 1):
-        positions.setdefault(word, []).append(at)
-    return " ".join(f"'{word}':{','.join(map(str, where[:255]))}" for word, where in positions.items())
 
 
 @lru_cache(maxsize=20_000)

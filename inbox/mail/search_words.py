@@ -11,6 +11,7 @@ from __future__ import annotations
 import operator
 import re
 import unicodedata
+from collections import defaultdict
 from collections.abc import Iterator
 
 from routing.words import KANA, with_long_vowels
@@ -20,6 +21,8 @@ MAX_WORD = 60  # characters of one word; longer ones (base64, tracking codes) ar
 CHUNK = 8000  # characters; PostgreSQL keeps positions of a tsvector only up to 16,383
 OVERLAP = 20
 INDEXED = 400_000  # characters of one text; what follows is not searched
+POSITIONS = 16_383  # of a tsvector
+SAME_WORD = 255  # positions of one word in a tsvector
 
 _CJK = (
     "\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uac00-\ud7af\u1100-\u11ff"
@@ -79,10 +82,22 @@ def chunks(text: str, *, size: int = CHUNK, overlap: int = OVERLAP) -> Iterator[
 
 
 def words_of(found: str, *, in_pieces: bool) -> tuple[str, ...]:
-    """The index's words of a text: for PostgreSQL in pieces, for SQLite in one. Needs no database and takes its time."""
+    """The index's words of a text: for SQLite in one, for PostgreSQL a `vector` for each piece. Needs no database and
+    takes its time."""
     if not in_pieces:
         return (index_words(found[:INDEXED]),)
-    return tuple(index_words(piece) for piece in chunks(found[:INDEXED]))
+    return tuple(vector(index_words(piece)) for piece in chunks(found[:INDEXED]))
+
+
+def vector(words: str) -> str:
+    """A tsvector literal; made here so that no parser or locale of the server has a say in what a word is."""
+    positions: defaultdict[str, list[str]] = defaultdict(list)
+    for word, at in zip(words.split(), _POSITIONS, strict=False):
+        positions[word].append(at)
+    return " ".join([f"'{word}':{','.join(where[:SAME_WORD])}" for word, where in positions.items()])
+
+
+_POSITIONS = tuple(map(str, range(1, POSITIONS + 1)))
 
 
 def fts5_query(query: str) -> str:
