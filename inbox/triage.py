@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from inbox import conversations, people
+from inbox import conversations, people, search
 from inbox.errors import N_, NotFound, UserError
 from inbox.models import Conversation, Note, Tag, User
 from inbox.people import Viewer
@@ -84,6 +84,7 @@ def note(session: Session, who: Viewer, conversation_id: int, text: str, *, now:
     assert author is not None
     found = people.conversation(session, who, conversation_id)
     written: Note = conversations.note(session, found, author, text=text.replace("\0", ""), now=now)
+    search.index_note(session, written, mailbox_id=found.mailbox_id)
     return written.id
 
 

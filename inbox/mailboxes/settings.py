@@ -21,6 +21,7 @@ from inbox.models import (
     Mailbox,
     MailboxAddress,
     Message,
+    Note,
     Outgoing,
     Person,
 )
@@ -151,6 +152,8 @@ def remove(session: Session, who: Viewer | None, mailbox_id: int, *, now: dateti
     )
     for message in session.scalars(messages):
         search.unindex(session, message, mailbox_id=mailbox_id)
+    for note in session.scalars(select(Note).join(Conversation).where(Conversation.mailbox_id == mailbox_id)):
+        search.unindex_note(session, note, mailbox_id=mailbox_id)
     session.flush()
     session.expunge_all()
     session.execute(delete(Mailbox).where(Mailbox.id == mailbox_id))

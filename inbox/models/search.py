@@ -15,8 +15,8 @@ from inbox.models.base import Base, Id
 class SearchWords(Base):
     """PostgreSQL: a tsvector holds positions to 16,383 only, so long texts stand in several overlapping chunks.
 
-    `place` is hour of arrival << 32 | message id, so that its order is that of time. On SQLite this table stays empty;
-    `search_fts(rowid = place)` is used instead.
+    A row belongs to a message or to a note. `place` (see `inbox.search`) is ordered by time. On SQLite this table stays
+    empty; `search_fts(rowid = place)` is used instead.
     """
 
     __tablename__ = "search_words"
@@ -24,5 +24,6 @@ class SearchWords(Base):
 
     place: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     chunk: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    message_id: Mapped[int] = mapped_column(Id, ForeignKey("message.id", ondelete="CASCADE"), index=True)
+    message_id: Mapped[int | None] = mapped_column(Id, ForeignKey("message.id", ondelete="CASCADE"), index=True)
+    note_id: Mapped[int | None] = mapped_column(Id, ForeignKey("note.id", ondelete="CASCADE"), index=True)
     words: Mapped[str] = mapped_column(Text().with_variant(TSVECTOR(), "postgresql"))

@@ -600,15 +600,20 @@ def upgrade() -> None:
         "search_words",
         sa.Column("place", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("chunk", sa.Integer(), autoincrement=False, nullable=False),
-        sa.Column("message_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("message_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("note_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
         sa.Column("words", sa.Text().with_variant(postgresql.TSVECTOR(), "postgresql"), nullable=False),
         sa.ForeignKeyConstraint(
             ["message_id"], ["message.id"], name=op.f("fk_search_words_message_id_message"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["note_id"], ["note.id"], name=op.f("fk_search_words_note_id_note"), ondelete="CASCADE"
         ),
         sa.PrimaryKeyConstraint("place", "chunk", name=op.f("pk_search_words")),
     )
     with op.batch_alter_table("search_words", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_search_words_message_id"), ["message_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_search_words_note_id"), ["note_id"], unique=False)
         batch_op.create_index("ix_search_words_words", ["words"], unique=False, postgresql_using="gin")
 
     op.create_table(
@@ -733,6 +738,7 @@ def downgrade() -> None:
     op.drop_table("draft_file")
     with op.batch_alter_table("search_words", schema=None) as batch_op:
         batch_op.drop_index("ix_search_words_words", postgresql_using="gin")
+        batch_op.drop_index(batch_op.f("ix_search_words_note_id"))
         batch_op.drop_index(batch_op.f("ix_search_words_message_id"))
 
     op.drop_table("search_words")

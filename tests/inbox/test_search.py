@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from inbox import conversations, search
+from inbox import conversations, search, triage
+from inbox.models import Note, User
 from tests.inbox.cast import DAY, MINUTE, NOW, a_conversation, a_mailbox, a_message, a_viewer
 
 
@@ -184,6 +185,58 @@ def test_what_is_taken_out_is_not_found(session: Session, support, aoi) -> None:
     assert found(session, aoi, "個人情報") == [conversation.id]
     search.unindex(session, message, mailbox_id=support.id)
     assert found(session, aoi, "個人情報") == []
+
+
+def test_taking_out_what_never_stood_there_is_no_error(session: Session, support, aoi) -> None:
+    kept = filed(session, support, "残す", "合言葉")
+    conversation = a_conversation(session, support, "索引なし")
+    message = a_message(session, conversation, "合言葉")
+    note = conversations.note(session, conversation, session.get_one(User, aoi.id), text="合言葉", now=NOW)
+    search.unindex(session, message, mailbox_id=support.id)
+    search.unindex_note(session, note, mailbox_id=support.id)
+    assert found(session, aoi, "合言葉") == [kept.id]
+
+
+def test_the_words_of_a_note_find_its_conversation(session: Session, support, aoi) -> None:
+    conversation = filed(session, support, "件", "お客様の文")
+    other = filed(session, support, "別件", "倉庫の話", at=NOW - DAY)
+    triage.note(session, aoi, conversation.id, "倉庫に在庫を確認済み", now=NOW + MINUTE * 90)
+    (first, second) = search.search(session, aoi, "倉庫", now=NOW).rows
+    assert (first.id, second.id) == (conversation.id, other.id)
+    assert ("倉庫", True) in first.match
+    assert ("に在庫を確認済み", False) in first.match
+    assert found(session, aoi, "在庫 in:support after:2020-01-01") == [conversation.id]
+    assert found(session, aoi, "在庫 before:2020-01-01") == []
+    assert found(session, aoi, "subject:在庫") == []
+    one = search.search(session, aoi, "倉庫", now=NOW, size=1)
+    assert [row.id for row in one.rows] == [conversation.id]
+    assert found(session, aoi, "倉庫", after=one.older, size=1) == [other.id]
+
+
+def test_a_note_shown_on_one_page_is_not_shown_again_for_its_mail(session: Session, support, aoi) -> None:
+    noted = filed(session, support, "件", "倉庫", at=NOW - DAY * 2)
+    other = filed(session, support, "別件", "倉庫", at=NOW - DAY)
+    triage.note(session, aoi, noted.id, "倉庫", now=NOW)
+    one = search.search(session, aoi, "倉庫", now=NOW, size=1)
+    two = search.search(session, aoi, "倉庫", now=NOW, size=1, after=one.older)
+    assert ([row.id for row in one.rows], [row.id for row in two.rows]) == ([noted.id], [other.id])
+    assert two.older is None
+
+
+def test_notes_are_found_only_by_who_may_see_the_mailbox(session: Session, support, aoi) -> None:
+    triage.note(session, aoi, filed(session, support, "件", "文").id, "内緒の話", now=NOW)
+    elsewhere = a_viewer(session, "Ben", a_mailbox(session, "Sales"))
+    assert found(session, elsewhere, "内緒") == []
+    assert len(found(session, aoi, "内緒")) == 1
+
+
+def test_a_note_that_is_taken_out_is_not_found(session: Session, support, aoi) -> None:
+    conversation = filed(session, support, "件", "文")
+    note_id = triage.note(session, aoi, conversation.id, "個人情報" + "長い文。" * 9_000 + "終わり", now=NOW)
+    assert found(session, aoi, "個人情報 終わり") == [conversation.id]
+    search.unindex_note(session, session.get_one(Note, note_id), mailbox_id=support.id)
+    assert found(session, aoi, "個人情報") == []
+    assert found(session, aoi, "終わり") == []
 
 
 def test_a_mail_that_is_html_alone_is_found_by_its_words(session: Session, support, aoi) -> None:
