@@ -22,12 +22,11 @@ from itertools import pairwise
 from typing import Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from routing import public_holidays
+from routing import forms, public_holidays
 from routing.refusals import N_, Refused
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 MIDNIGHT = 24 * 60  # the last minute at which a period may end
-MOST = 500  # days off, extra days
 LEAP_YEAR = 2024  # any: tells whether a month has such a day at all
 
 Why = Literal["", "weekend", "holiday", "company_day"]
@@ -111,9 +110,6 @@ class Calendar:
         _check_zone(self.zone)
         _check_week(self.week)
         _check_country(self.country, self.subdivision)
-        for name in ("days_off", "extra_days"):
-            if len(getattr(self, name)) > MOST:
-                raise Refused(name, N_("More than %(most)s entries are not possible."), most=MOST)
         for number, off in enumerate(self.days_off):
             _check_days_off(f"days_off.{number}", off)
         for number, extra in enumerate(self.extra_days):
@@ -227,21 +223,21 @@ def to_json(calendar: Calendar) -> dict[str, Any]:
 
 def from_json(stored: Mapping[str, Any]) -> Calendar:
     """The calendar of that JSON form; raises Refused with the field that is wrong. Days of the week may be left out."""
-    _only(stored, "", {"zone", "week", "country", "subdivision", "days_off", "extra_days"})
-    week = _mapping(stored.get("week", {}), "week")
-    _only(week, "week.", set(WEEKDAYS))
+    forms.only(stored, "", known={"zone", "week", "country", "subdivision", "days_off", "extra_days"})
+    week = forms.mapping(stored.get("week", {}), "week")
+    forms.only(week, "week", known=WEEKDAYS)
     return Calendar(
-        zone=_text(stored.get("zone", ""), "zone"),
+        zone=forms.text(stored.get("zone", ""), "zone"),
         week=tuple(_periods(week.get(name, []), f"week.{name}") for name in WEEKDAYS),
-        country=_text(stored.get("country", ""), "country"),
-        subdivision=_text(stored.get("subdivision", ""), "subdivision"),
+        country=forms.text(stored.get("country", ""), "country"),
+        subdivision=forms.text(stored.get("subdivision", ""), "subdivision"),
         days_off=tuple(
             _days_off(one, f"days_off.{number}")
-            for number, one in enumerate(_list(stored.get("days_off", []), "days_off"))
+            for number, one in enumerate(forms.items(stored.get("days_off", []), "days_off"))
         ),
         extra_days=tuple(
             _extra_day(one, f"extra_days.{number}")
-            for number, one in enumerate(_list(stored.get("extra_days", []), "extra_days"))
+            for number, one in enumerate(forms.items(stored.get("extra_days", []), "extra_days"))
         ),
     )
 
@@ -258,28 +254,28 @@ def read_period(text: str, field: str) -> Period:
 
 
 def _periods(stored: object, field: str) -> tuple[Period, ...]:
-    return tuple(read_period(_text(one, field), field) for one in _list(stored, field))
+    return tuple(read_period(forms.text(one, field), field) for one in forms.items(stored, field))
 
 
 def _days_off(stored: object, field: str) -> DaysOff:
-    one = _mapping(stored, field)
-    _only(one, f"{field}.", {"name", "from", "to"})
+    one = forms.mapping(stored, field)
+    forms.only(one, field, known={"name", "from", "to"})
     first = _day(one.get("from"), field)
-    return DaysOff(_text(one.get("name", ""), field), first, _day(one["to"], field) if one.get("to") else first)
+    return DaysOff(forms.text(one.get("name", ""), field), first, _day(one["to"], field) if one.get("to") else first)
 
 
 def _extra_day(stored: object, field: str) -> ExtraDay:
-    one = _mapping(stored, field)
-    _only(one, f"{field}.", {"name", "date", "periods"})
+    one = forms.mapping(stored, field)
+    forms.only(one, field, known={"name", "date", "periods"})
     day = _day(one.get("date"), field)
     if not isinstance(day, date):
         raise Refused(field, N_("An extra working day needs a date with its year."))
-    return ExtraDay(_text(one.get("name", ""), field), day, _periods(one.get("periods", []), field))
+    return ExtraDay(forms.text(one.get("name", ""), field), day, _periods(one.get("periods", []), field))
 
 
 def _day(stored: object, field: str) -> date | MonthDay:
     """A day from "2026-08-13" or, for every year, "08-13"."""
-    text = _text(stored, field)
+    text = forms.text(stored, field)
     parts = text.split("-")
     lengths = [len(part) for part in parts if part.isascii() and part.isdigit()]
     if lengths in ([4, 2, 2], [2, 2]) and len(lengths) == len(parts):
@@ -297,30 +293,6 @@ def _is_day_of(numbers: list[int]) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _text(stored: object, field: str) -> str:
-    if not isinstance(stored, str):
-        raise Refused(field, N_("A text is needed here."))
-    return stored
-
-
-def _list(stored: object, field: str) -> list[Any]:
-    if not isinstance(stored, list):
-        raise Refused(field, N_("A list is needed here."))
-    return stored
-
-
-def _mapping(stored: object, field: str) -> Mapping[str, Any]:
-    if not isinstance(stored, Mapping):
-        raise Refused(field, N_("A set of named values is needed here."))
-    return stored
-
-
-def _only(stored: Mapping[str, Any], under: str, known: set[str]) -> None:
-    for name in stored:
-        if name not in known:
-            raise Refused(f"{under}{name}", N_("This is not known here."))
 
 
 def _clock(minutes: int) -> str:
