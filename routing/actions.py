@@ -238,8 +238,8 @@ def way_json(way: Way) -> dict[str, object]:
             return {"how": "pull", "team_id": team_id}
 
 
-def way_from(data: object, reading: Reading, *, field: str) -> Way:
-    """The way of assigning that `data` describes; meaningless when a refusal was noted."""
+def way_from(data: object, reading: Reading, *, field: str) -> Way | None:
+    """The way of assigning that `data` describes; None or meaningless when a refusal was noted."""
     told = reading.dict(data, field)
     how = reading.one_of(told.get("how"), f"{field}.how", choices=WAYS)
     if how == "fixed":
@@ -248,6 +248,10 @@ def way_from(data: object, reading: Reading, *, field: str) -> Way:
     if how == "sticky":
         reading.keys(told, field, allowed=("how", "company"))
         return Sticky(reading.flag(told.get("company", False), f"{field}.company"))
+    return _team_way(how, told, reading, field=field) if how else None
+
+
+def _team_way(how: str, told: dict[str, object], reading: Reading, *, field: str) -> Way:
     reading.keys(told, field, allowed=("how", "team_id", "skill", "speaks") if how in SPREADS else ("how", "team_id"))
     team_id = reading.id(told.get("team_id"), f"{field}.team_id", known="teams")
     if how == "team":
@@ -273,7 +277,8 @@ _Read = Callable[[_Told, Reading, str], Action]
 
 def _assign(told: _Told, reading: Reading, field: str) -> Action:
     entries = reading.list(told.get("try"), f"{field}.try", least=1, most=MOST_WAYS)
-    return Assign(tuple(way_from(one, reading, field=f"{field}.try.{n}") for n, one in enumerate(entries)))
+    ways = [way_from(one, reading, field=f"{field}.try.{n}") for n, one in enumerate(entries)]
+    return Assign(tuple(way for way in ways if way is not None))
 
 
 def _status(told: _Told, reading: Reading, field: str) -> Action:

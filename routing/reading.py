@@ -42,7 +42,7 @@ class Reading:
         if isinstance(value, str) and value in choices:
             return value
         self.refuse(field, N_("Choose one of: %(choices)s"), choices=", ".join(choices))
-        return choices[0]
+        return ""
 
     def text(self, value: object, field: str, *, most: int) -> str:
         if not isinstance(value, str) or not value.strip():

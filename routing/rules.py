@@ -62,13 +62,17 @@ def rule_from(data: object, *, id: int, version: int, known: Known | None = None
     told = reading.dict(data, "rule")
     reading.keys(told, "rule", allowed=("name", "triggers", "condition", "actions", "stop", "enabled"))
     triggers = reading.list(told.get("triggers"), "triggers", least=1, most=MOST_TRIGGERS)
-    actions = reading.list(told.get("actions"), "actions", most=MOST_ACTIONS)
+    actions = reading.list(told.get("actions", []), "actions", most=MOST_ACTIONS)
     condition = told.get("condition")
     rule = Rule(
         id=id,
         version=version,
         name=reading.text(told.get("name"), "name", most=NAME_LENGTH),
-        triggers=tuple(trigger_from(one, reading, field=f"triggers.{n}") for n, one in enumerate(triggers)),
+        triggers=tuple(
+            trigger
+            for n, one in enumerate(triggers)
+            if (trigger := trigger_from(one, reading, field=f"triggers.{n}")) is not None
+        ),
         condition=None if condition is None else condition_from(condition, reading),
         actions=tuple(
             action
@@ -78,7 +82,7 @@ def rule_from(data: object, *, id: int, version: int, known: Known | None = None
         stop=reading.flag(told.get("stop", False), "stop"),
         enabled=reading.flag(told.get("enabled", True), "enabled"),
     )
-    if not actions and not rule.stop:
+    if told.get("actions", []) == [] and not rule.stop:
         reading.refuse("actions", N_("This rule would do nothing."))
     if reading.refused:
         raise RuleRefused(reading.refused)

@@ -95,16 +95,15 @@ def sets_off(trigger: Trigger, rule_id: int, happened: Happened, *, status: str,
             return happened.on == "schedule" and rule_id in happened.due
 
 
-def trigger_from(data: object, reading: Reading, *, field: str) -> Trigger:
-    """The trigger that `data` describes; meaningless when a refusal was noted."""
+def trigger_from(data: object, reading: Reading, *, field: str) -> Trigger | None:
+    """The trigger that `data` describes; None or meaningless when a refusal was noted."""
     told = reading.dict(data, field)
     on = reading.one_of(told.get("on"), f"{field}.on", choices=ONS)
     if on == "status_changed":
         reading.keys(told, field, allowed=("on", "to"))
         wanted = reading.list(told.get("to", []), f"{field}.to", most=len(STATUSES))
-        return StatusChanged(
-            tuple(reading.one_of(one, f"{field}.to.{n}", choices=STATUSES) for n, one in enumerate(wanted))
-        )
+        statuses = [reading.one_of(one, f"{field}.to.{n}", choices=STATUSES) for n, one in enumerate(wanted)]
+        return StatusChanged(tuple(statuses))
     if on == "unanswered":
         reading.keys(told, field, allowed=("on", "minutes"))
         return Unanswered(reading.number(told.get("minutes"), f"{field}.minutes", least=1, most=MINUTES_MOST))
@@ -113,8 +112,10 @@ def trigger_from(data: object, reading: Reading, *, field: str) -> Trigger:
         days = reading.list(told.get("weekdays"), f"{field}.weekdays", least=1, most=7)
         weekdays = [reading.number(one, f"{field}.weekdays.{n}", least=1, most=7) for n, one in enumerate(days)]
         return Schedule(tuple(sorted(set(weekdays))), reading.time(told.get("at"), f"{field}.at"))
-    reading.keys(told, field, allowed=("on",))
-    return Arrived()
+    if on == "arrived":
+        reading.keys(told, field, allowed=("on",))
+        return Arrived()
+    return None
 
 
 def trigger_json(trigger: Trigger) -> dict[str, object]:
