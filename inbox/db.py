@@ -8,22 +8,25 @@ race between a checkpoint and another connection's write that can drop committed
 from __future__ import annotations
 
 import os
+import re
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
+from typing import Any
 
-from sqlalchemy import DateTime, Engine, create_engine, event, make_url, text
+from sqlalchemy import DateTime, Engine, Executable, Row, create_engine, event, make_url, text
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.engine import Dialect
+from sqlalchemy.engine import Dialect, ExceptionContext
 from sqlalchemy.orm import Session
 from sqlalchemy.types import TypeDecorator
 
 from inbox.config import settings
 from inbox.wire import ring
 
+_VALUES = re.compile(r"\n(?:DETAIL|CONTEXT):")
 WAL_RACE_FIXED = ((3, 44, 6), (3, 50, 7), (3, 51, 3))  # back-ported to 3.44.6 and 3.50.7
 
 
@@ -53,7 +56,7 @@ def make_engine(url: str, *, pool_size: int = 20) -> Engine:
         return _sqlite(url, pool_size=pool_size)
     if url.startswith("postgresql://"):
         url = "postgresql+psycopg://" + url.removeprefix("postgresql://")
-    return create_engine(
+    engine = create_engine(
         url,
         pool_size=pool_size,
         max_overflow=pool_size,
@@ -61,6 +64,15 @@ def make_engine(url: str, *, pool_size: int = 20) -> Engine:
         pool_pre_ping=True,
         hide_parameters=True,  # errors go into logs and the quarantine: no mail and no hash of a password among them
     )
+    event.listen(engine, "handle_error", _tell_no_values)
+    return engine
+
+
+def _tell_no_values(told: ExceptionContext) -> None:
+    """PostgreSQL names the values that it refuses after its message ("Key (email)=(hanako@…) already exists"): cut."""
+    for error in (told.original_exception, told.sqlalchemy_exception):
+        if error is not None:
+            error.args = tuple(_VALUES.split(one, 1)[0] if isinstance(one, str) else one for one in error.args)
 
 
 def _sqlite(url: str, *, pool_size: int) -> Engine:
@@ -133,6 +145,13 @@ def reading(on: Engine | None = None) -> Iterator[Session]:
         yield session
 
 
+def rows(session: Session, statement: Executable, given: Mapping[str, Any] | None = None) -> Sequence[Row[Any]]:
+    """What a statement of plain columns finds, past the ORM's own steps: a page asks about ten of these."""
+    if session.autoflush:
+        session.flush()
+    return session.connection().execute(statement, given).all()
+
+
 def is_sqlite(session: Session) -> bool:
     return session.get_bind().dialect.name == "sqlite"
 
@@ -140,6 +159,16 @@ def is_sqlite(session: Session) -> bool:
 def insert_into(session: Session, model: type) -> sqlite.Insert | postgresql.Insert:
     """INSERT that can say ON CONFLICT, in the words of the session's database."""
     return sqlite.insert(model) if is_sqlite(session) else postgresql.insert(model)
+
+
+def new_ids(session: Session, model: Any, count: int) -> Sequence[int]:
+    """Ids for `count` rows that this transaction will write: with them many rows go in as one prepared statement."""
+    table = model.__tablename__
+    if is_sqlite(session):  # nobody else writes before our commit
+        last = session.execute(text(f"SELECT coalesce(max(id), 0) FROM {table}")).scalar_one()  # noqa: S608
+        return range(last + 1, last + count + 1)
+    taken = text(f"SELECT nextval('{table}_id_seq') FROM generate_series(1, :count)")  # noqa: S608
+    return session.execute(taken, {"count": count}).scalars().all()
 
 
 def checkpoint(on: Engine | None = None) -> None:
