@@ -76,9 +76,7 @@ def questions(draw: st.DrawFn) -> Question:
 
 conditions = st.recursive(
     questions(),
-    lambda parts: st.builds(
-        Group, st.sampled_from(("all", "any", "none")), st.lists(parts, min_size=1, max_size=3).map(tuple)
-    ),
+    lambda parts: st.builds(Group, st.sampled_from(HOWS), st.lists(parts, min_size=1, max_size=3).map(tuple)),
     max_leaves=8,
 )
 ways = st.one_of(
