@@ -26,6 +26,7 @@ from web.words import words
 
 READING = ("GET", "HEAD", "OPTIONS")
 SIGNED_IN_FOR = timedelta(days=30)  # then the password is asked again
+BODY_OF_STRANGERS = 256_000  # bytes of a request to a page that needs no sign-in, or from nobody we know
 POLICY = (
     "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data:; frame-src 'self'; "
     "frame-ancestors 'none'; base-uri 'none'; form-action 'self'; object-src 'none'"
@@ -196,6 +197,8 @@ def _begin() -> None:
     g.now = datetime.now(UTC)
     g.who = None
     g.commit_anyway = False
+    if "user" not in session or getattr(_view(), "for_everybody", False):
+        request.max_content_length = BODY_OF_STRANGERS  # nothing of a body was read so far
     if request.endpoint != "static":
         g.session = _open()
 
@@ -209,7 +212,7 @@ def _admit() -> AnyResponse | tuple[str, int, dict[str, str]] | None:
         "none",
     ):
         raise Forbidden(N_("This was asked for by another website."))
-    view = current_app.view_functions.get(request.endpoint or "")
+    view = _view()
     if getattr(view, "for_machines", False):
         return None
     g.who = _who(g.session, g.now)
@@ -221,6 +224,10 @@ def _admit() -> AnyResponse | tuple[str, int, dict[str, str]] | None:
         return _ask_to_sign_in()
     people.must_be(g.who, getattr(view, "only", "agent"))
     return None
+
+
+def _view() -> Callable[..., Any] | None:
+    return current_app.view_functions.get(request.endpoint or "")
 
 
 def _ask_to_sign_in() -> AnyResponse | tuple[str, int, dict[str, str]]:
@@ -317,12 +324,18 @@ def _show_http(error: HTTPException) -> Answer | AnyResponse:
         return _show_user_error(NotFound())
     sentences = {
         405: gettext("This address exists, but not for what was asked of it."),
-        413: gettext("That is too large. The limit is %(mb)d MB.", mb=settings().max_upload_bytes // 1_000_000),
+        413: _too_large(),
         429: gettext("Too many requests. Wait a moment."),
     }
     return _page(
         code, gettext("That did not work"), sentences.get(code, gettext("The request could not be understood."))
     )
+
+
+def _too_large() -> str:
+    if request.max_content_length == BODY_OF_STRANGERS:
+        return gettext("That is too large. Before sign-in the limit is %(kb)d kB.", kb=BODY_OF_STRANGERS // 1_000)
+    return gettext("That is too large. The limit is %(mb)d MB.", mb=settings().max_upload_bytes // 1_000_000)
 
 
 def _show_any(error: Exception) -> Answer:

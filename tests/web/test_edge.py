@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 
 import pytest
@@ -220,10 +221,37 @@ def test_a_page_that_does_not_exist_stands_inside_the_house(agent: Visitor, visi
     assert "Unassigned" not in outside.text
 
 
-def test_too_large_a_post_is_refused(visitor: Visitor, monkeypatch: pytest.MonkeyPatch, app: Flask) -> None:
-    app.config["MAX_CONTENT_LENGTH"] = 1000
-    response = visitor.post("/sign-in", {"email": "x" * 5000})
-    assert response.status_code == 413
+def test_too_large_a_post_is_refused(agent: Visitor, app: Flask) -> None:
+    app.config["MAX_CONTENT_LENGTH"] = 300_000
+    assert agent.post("/preferences", {"name": "x" * 400_000}).status_code == 413
+    assert agent.post("/nowhere", {"name": "x" * 280_000}).status_code == 404
+
+
+@pytest.mark.parametrize("path", ["/sign-in", "/drafts", "/nowhere/else"])
+@pytest.mark.parametrize("length_told", [True, False])
+def test_strangers_may_send_little(visitor: Visitor, app: Flask, path: str, length_told: bool) -> None:
+    visitor.get("/sign-in")
+    read = io.BytesIO(b"email=" + b"x" * (edge.BODY_OF_STRANGERS + 1))
+    how = {} if length_told else {"wsgi.input_terminated": True, "HTTP_TRANSFER_ENCODING": "chunked"}
+    response = visitor.client.post(
+        path,
+        input_stream=read,
+        content_length=len(read.getvalue()) if length_told else None,
+        content_type="application/x-www-form-urlencoded",
+        environ_overrides=how,
+    )
+    if path == "/nowhere/else":
+        assert response.status_code == 404
+    elif length_told:
+        assert response.status_code == 413
+        assert "Before sign-in the limit is 256 kB." in response.text
+    else:
+        assert response.status_code == 400  # what was read is cut off, its CSRF token too
+    assert read.tell() <= edge.BODY_OF_STRANGERS + 1
+
+
+def test_pages_for_everybody_take_little_from_those_who_are_signed_in_too(agent: Visitor) -> None:
+    assert agent.post("/appearance", {"theme": "x" * 300_000}).status_code == 413
 
 
 def test_signed_out_screens_are_told_to_sign_in(visitor: Visitor) -> None:
