@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import bindparam, func, null, or_, select, union_all
 from sqlalchemy.orm import Session, aliased
 
-from inbox import bodies, drafts, profiles
+from inbox import bodies, db, drafts, profiles
 from inbox.db import Utc
 from inbox.drafts import DraftView
 from inbox.errors import NotFound
@@ -203,11 +203,12 @@ def show(
     session: Session, who: Viewer, conversation_id: int, *, now: datetime, before: int | None = None
 ) -> ConversationView:
     """The page's facts. `before`: the MESSAGES before that message id. Raises NotFound."""
-    row = session.execute(_HEAD, {"id": conversation_id, "me": who.id, "now": now}).one_or_none()
-    if row is None or not who.may_see(row.mailbox_id):
+    heads = db.rows(session, _HEAD, {"id": conversation_id, "me": who.id, "now": now})
+    if not heads or not who.may_see(heads[0].mailbox_id):
         raise NotFound
+    row = heads[0]
     messages, older = _messages(session, row, now=now, before=before)
-    notes, events, names = _history(session, conversation_id, since=messages[0].at if older else None)
+    notes, events, names = _history(session, row, since=messages[0].at if older else None)
     tags, looking = _tags_and_lookers(session, conversation_id, who, now=now)
     every = drafts.of_conversation(session, conversation_id) if row.drafts else ()
     return ConversationView(
@@ -253,18 +254,18 @@ def _messages(session: Session, row: Any, *, now: datetime, before: int | None) 
     """The messages, oldest first, and whether there are earlier ones."""
     given: dict[str, Any] = {"id": row.id, "limit": MESSAGES + 1}
     if before is None:
-        found = session.execute(_MESSAGES, given).all()
+        found = db.rows(session, _MESSAGES, given)
     else:
-        found = session.execute(_MESSAGES_BEFORE, given | {"before": before}).all()
+        found = db.rows(session, _MESSAGES_BEFORE, given | {"before": before})
     older, found = len(found) > MESSAGES, found[:MESSAGES][::-1]
     ids = [message.id for message in found]
     files: dict[int, list[FileView]] = {}
     if row.attachment_count and ids:
-        for file in session.execute(_FILES, {"ids": ids}):
+        for file in db.rows(session, _FILES, {"ids": ids}):
             files.setdefault(file.message_id, []).append(_file(file))
     sent = {}
     if any(message.direction == "out" for message in found):
-        sent = {one.message_id: _outgoing(one, now=now) for one in session.execute(_OUTGOING, {"ids": ids})}
+        sent = {one.message_id: _outgoing(one, now=now) for one in db.rows(session, _OUTGOING, {"ids": ids})}
     return tuple(_message(m, tuple(files.get(m.id, ())), sent.get(m.id)) for m in found), older
 
 
@@ -318,22 +319,27 @@ def split(text: str, new_text: str) -> tuple[str, str]:
 
 
 def _history(
-    session: Session, conversation_id: int, *, since: datetime | None
+    session: Session, row: Any, *, since: datetime | None
 ) -> tuple[tuple[NoteView, ...], tuple[EventView, ...], dict[int, str]]:
     """Notes and events; with earlier messages left out also what happened before the first one shown."""
     notes = [
-        NoteView(id=row.id, author_id=row.author_id, author_name=row.author_name, at=row.at, text=row.text)
-        for row in session.execute(_NOTES, {"id": conversation_id})
+        NoteView(id=note.id, author_id=note.author_id, author_name=note.author_name, at=note.at, text=note.text)
+        for note in (db.rows(session, _NOTES, {"id": row.id}) if row.notes else ())
     ]
     events = [
         EventView(
-            id=row.id, at=row.at, actor_id=row.actor_id, actor_name=row.actor_name or "", kind=row.kind, about=row.about
+            id=event.id,
+            at=event.at,
+            actor_id=event.actor_id,
+            actor_name=event.actor_name or "",
+            kind=event.kind,
+            about=event.about,
         )
-        for row in session.execute(_EVENTS, {"id": conversation_id})
+        for event in db.rows(session, _EVENTS, {"id": row.id})
     ]
     spoken_of = {user_id for event in events for user_id in (event.about.get("before"), event.about.get("after"))}
     ids = sorted(user_id for user_id in spoken_of if isinstance(user_id, int) and not isinstance(user_id, bool))
-    known = session.execute(select(User.id, User.name).where(User.id.in_(ids))) if ids else ()
+    known = db.rows(session, _NAMES, {"ids": ids}) if ids else ()
     names = dict(map(tuple, known))
     return (
         tuple(note for note in reversed(notes) if since is None or note.at >= since),
@@ -345,7 +351,7 @@ def _history(
 def _tags_and_lookers(
     session: Session, conversation_id: int, who: Viewer, *, now: datetime
 ) -> tuple[tuple[tuple[int, str, str], ...], tuple[str, ...]]:
-    rows = session.execute(_COMPANY, {"id": conversation_id, "me": who.id, "now": now}).all()
+    rows = db.rows(session, _COMPANY, {"id": conversation_id, "me": who.id, "now": now})
     tags = sorted(((row.id, row.name, row.colour) for row in rows if row.colour is not None), key=lambda tag: tag[1])
     return tuple(tags), tuple(row.name for row in rows if row.colour is None)
 
@@ -384,7 +390,7 @@ def _suggestions(session: Session, row: Any) -> tuple[Suggestion, ...]:
             activity_at=one.activity_at,
             message_count=one.message_count,
         )
-        for one in session.execute(_SUGGESTIONS, {"id": row.id})
+        for one in db.rows(session, _SUGGESTIONS, {"id": row.id})
     )
 
 
@@ -450,6 +456,7 @@ _HEAD = (
         .where(Draft.conversation_id == Conversation.id, Draft.state == "open")
         .exists()
         .label("drafts"),
+        select(Note.id).where(Note.conversation_id == Conversation.id).exists().label("notes"),
         select(JoinSuggestion.id)
         .where(or_(JoinSuggestion.conversation_id == Conversation.id, JoinSuggestion.other_id == Conversation.id))
         .exists()
@@ -511,6 +518,7 @@ _NOTES = (
     .order_by(Note.at.desc(), Note.id.desc())
     .limit(NOTES)
 )
+_NAMES = select(User.id, User.name).where(User.id.in_(_IDS))
 _EVENTS = (
     select(Event.id, Event.at, Event.actor_id, Event.kind, Event.about, User.name.label("actor_name"))
     .outerjoin(User, User.id == Event.actor_id)

@@ -6,15 +6,16 @@ those. Nothing is counted and nothing skipped; counts come from the kept counter
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any, Literal
 
-from sqlalchemy import Select, bindparam, func, select, tuple_, union_all
+from sqlalchemy import Select, bindparam, func, null, select, tuple_, union_all
 from sqlalchemy.orm import Session, aliased
 
+from inbox import db
 from inbox.db import Utc
 from inbox.errors import NotFound
 from inbox.models import (
@@ -68,7 +69,6 @@ class ListRow:
     last_direction: str  # in, out
     has_draft: bool  # an open draft of the viewer
     match: tuple[tuple[str, bool], ...] = ()  # search only: pieces of the found text, (text, is it a searched word)
-    match_message_id: int | None = None
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ def counts(session: Session, who: Viewer, *, mailbox_id: int | None = None) -> d
 def counts_by_mailbox(session: Session, who: Viewer) -> dict[int, dict[str, int]]:
     """The same for each mailbox, in one query (the sidebar)."""
     boxes = {mailbox_id: dict.fromkeys(BOXES, 0) for mailbox_id in who.mailbox_ids}
-    for mailbox_id, status, owner_id, count in session.execute(_COUNTS, {"mailboxes": who.mailbox_ids, "me": who.id}):
+    for mailbox_id, status, owner_id, count in db.rows(session, _COUNTS, {"mailboxes": who.mailbox_ids}):
         of_one = boxes[mailbox_id]
         if status in of_one:  # those emptied by a join stand in no box
             of_one[status] += count
@@ -103,9 +103,7 @@ def counts_by_mailbox(session: Session, who: Viewer) -> dict[int, dict[str, int]
 
 def tags(session: Session) -> tuple[tuple[int, str, str], ...]:
     """All tags, by name: (id, name, colour)."""
-    return tuple(
-        (t.id, t.name, t.colour) for t in session.execute(select(Tag.id, Tag.name, Tag.colour).order_by(Tag.name))
-    )
+    return tuple(map(tuple, db.rows(session, _EVERY_TAG)))
 
 
 def page(
@@ -157,8 +155,7 @@ def neighbours(
 ) -> tuple[int | None, int | None]:
     """Ids of the conversations above and below this one in the list, whether it still stands in that box or not."""
     walk = _walk(session, who, box, mailbox_id=mailbox_id, tag_id=tag_id, owner_id=owner_id, order=order)
-    wanted = select(Conversation.mailbox_id, Conversation.activity_at, Conversation.waiting_since)
-    here = session.execute(wanted.where(Conversation.id == conversation_id)).one_or_none()
+    here = next(iter(db.rows(session, _PLACE, {"id": conversation_id})), None)
     if here is None or not who.may_see(here.mailbox_id):
         raise NotFound
     at = here.activity_at if order == "newest" else here.waiting_since
@@ -168,19 +165,14 @@ def neighbours(
 
 
 def rows_of(session: Session, who: Viewer, ids: Sequence[int], *, now: datetime) -> tuple[ListRow, ...]:
-    """Those of the conversations that `who` may see, in the order of `ids`; four queries, however many."""
+    """Those of the conversations that `who` may see, in the order of `ids`; two queries, however many."""
     if not ids:
         return ()
-    given = {"ids": list(ids), "me": who.id, "now": now, "mailboxes": who.mailbox_ids}
-    found = {row.id: row for row in session.execute(_ROWS, given)}
-    tagged = _grouped(session.execute(_TAGS, given))
-    looking = _grouped(session.execute(_LOOKING, given))
-    drafts = set(session.scalars(_DRAFTS, given))
-    return tuple(
-        _row(found[i], tuple(tagged.get(i, ())), tuple(name for (name,) in looking.get(i, ())), i in drafts)
-        for i in ids
-        if i in found
-    )
+    given = {"ids": list(ids), "me": who.id, "now": now}
+    # not a condition in SQL: without statistics SQLite would read a whole mailbox by it instead of these few rows
+    found = {row.id: row for row in db.rows(session, _ROWS, given) if who.may_see(row.mailbox_id)}
+    tagged, looking = _tags_and_lookers(session, given)
+    return tuple(_row(found[i], tuple(tagged.get(i, ())), tuple(looking.get(i, ()))) for i in ids if i in found)
 
 
 @dataclass(frozen=True)
@@ -257,7 +249,7 @@ class Walk:
             given["tag"] = self.tag_id
         if start is not None:
             given |= {"at": start.at, "id": start.id} if waiting is not False else {"id": start.id}
-        return [Cursor(at=at, id=found) for found, at in session.execute(statement, given)]
+        return [Cursor(at=at, id=found) for found, at in db.rows(session, statement, given)]
 
 
 def _walk(
@@ -338,14 +330,23 @@ def _arm(n: int, owner: str, tagged: str, waiting: bool | None, beyond: bool, ba
     )
 
 
-def _grouped(rows: Iterable[Any]) -> dict[int, list[tuple[Any, ...]]]:
-    groups: dict[int, list[tuple[Any, ...]]] = {}
-    for first, *rest in rows:
-        groups.setdefault(first, []).append(tuple(rest))
-    return groups
+def _tags_and_lookers(
+    session: Session, given: dict[str, Any]
+) -> tuple[dict[int, list[tuple[int, str, str]]], dict[int, list[str]]]:
+    """By conversation: tags by name, and names of others who look, the first comer first."""
+    tagged: dict[int, list[tuple[int, str, str]]] = {}
+    looking: dict[int, list[str]] = {}
+    for conversation_id, number, name, colour in sorted(db.rows(session, _COMPANY, given), key=lambda row: row.number):
+        if colour is None:
+            looking.setdefault(conversation_id, []).append(name)
+        else:
+            tagged.setdefault(conversation_id, []).append((number, name, colour))
+    for tags_of_one in tagged.values():
+        tags_of_one.sort(key=lambda tag: tag[1])
+    return tagged, looking
 
 
-def _row(row: Any, its_tags: tuple[Any, ...], looking: tuple[str, ...], has_draft: bool) -> ListRow:
+def _row(row: Any, its_tags: tuple[tuple[int, str, str], ...], looking: tuple[str, ...]) -> ListRow:
     return ListRow(
         id=row.id,
         mailbox_id=row.mailbox_id,
@@ -369,7 +370,7 @@ def _row(row: Any, its_tags: tuple[Any, ...], looking: tuple[str, ...], has_draf
         trouble=row.trouble,
         snoozed_until=row.snoozed_until,
         last_direction=row.last_direction,
-        has_draft=has_draft,
+        has_draft=bool(row.has_draft),
     )
 
 
@@ -388,6 +389,9 @@ _MAILBOXES = bindparam("mailboxes", expanding=True)
 _NOW = bindparam("now", type_=Utc())
 _owner, _writer = aliased(User), aliased(User)
 
+_PLACE = select(Conversation.mailbox_id, Conversation.activity_at, Conversation.waiting_since).where(
+    Conversation.id == bindparam("id")
+)
 _COUNTS = select(FolderCount.mailbox_id, FolderCount.status, FolderCount.owner_id, FolderCount.count).where(
     FolderCount.mailbox_id.in_(_MAILBOXES)
 )
@@ -417,26 +421,29 @@ _ROWS = (
         Claim.user_id.label("writer_id"),
         Claim.since.label("claimed_at"),
         _writer.name.label("writer_name"),
+        select(Draft.id)
+        .where(
+            Draft.conversation_id == Conversation.id,
+            Draft.state == "open",
+            Draft.touched,
+            Draft.author_id == bindparam("me"),
+        )
+        .exists()
+        .label("has_draft"),
     )
     .join(Mailbox, Mailbox.id == Conversation.mailbox_id)
     .outerjoin(_owner, _owner.id == Conversation.owner_id)
     .outerjoin(ReadMark, (ReadMark.conversation_id == Conversation.id) & (ReadMark.user_id == bindparam("me")))
     .outerjoin(Claim, (Claim.conversation_id == Conversation.id) & (Claim.until > _NOW))
     .outerjoin(_writer, _writer.id == Claim.user_id)
-    .where(Conversation.id.in_(_IDS), Conversation.mailbox_id.in_(_MAILBOXES), Conversation.status != JOINED)
+    .where(Conversation.id.in_(_IDS), Conversation.status != JOINED)
 )
-_TAGS = (
-    select(ConversationTag.conversation_id, Tag.id, Tag.name, Tag.colour)
+_COMPANY = union_all(
+    select(ConversationTag.conversation_id, Tag.id.label("number"), Tag.name, Tag.colour)
     .join(Tag, Tag.id == ConversationTag.tag_id)
-    .where(ConversationTag.conversation_id.in_(_IDS))
-    .order_by(Tag.name)
-)
-_LOOKING = (
-    select(Presence.conversation_id, User.name)
+    .where(ConversationTag.conversation_id.in_(_IDS)),
+    select(Presence.conversation_id, Presence.id, User.name, null())
     .join(User, User.id == Presence.user_id)
-    .where(Presence.conversation_id.in_(_IDS), Presence.until > _NOW, Presence.user_id != bindparam("me"))
-    .order_by(Presence.id)
+    .where(Presence.conversation_id.in_(_IDS), Presence.until > _NOW, Presence.user_id != bindparam("me")),
 )
-_DRAFTS = select(Draft.conversation_id).where(
-    Draft.conversation_id.in_(_IDS), Draft.state == "open", Draft.touched, Draft.author_id == bindparam("me")
-)
+_EVERY_TAG = select(Tag.id, Tag.name, Tag.colour).order_by(Tag.name)

@@ -8,6 +8,7 @@ from datetime import datetime
 from sqlalchemy import bindparam, func, select
 from sqlalchemy.orm import Session
 
+from inbox import db
 from inbox.errors import NotFound
 from inbox.models import Conversation, Mailbox, Person, PersonAddress
 from inbox.models.conversations import JOINED
@@ -54,11 +55,11 @@ class Profile:
 def profile(session: Session, who: Viewer, person_id: int, *, but_conversation_id: int = 0) -> Profile:
     """Raises NotFound for a person with no conversation that `who` may see. Two queries."""
     given = {"person": person_id, "mailboxes": who.mailbox_ids}
-    others = session.execute(_OTHERS, given).all()
+    others = db.rows(session, _OTHERS, given)
     if not others:
         raise NotFound
     person = others[0]
-    addresses = session.execute(_ADDRESSES, {"person": person_id}).all()
+    addresses = db.rows(session, _ADDRESSES, {"person": person_id})
     return Profile(
         id=person_id,
         name=person.name,
@@ -96,7 +97,8 @@ def change(session: Session, who: Viewer, person_id: int, *, name: str, company:
 
 _SEEN = (
     Conversation.person_id == bindparam("person"),
-    Conversation.mailbox_id.in_(bindparam("mailboxes", expanding=True)),
+    # "+ 0": without statistics SQLite would read a whole mailbox by its index instead of one person's conversations
+    (Conversation.mailbox_id + 0).in_(bindparam("mailboxes", expanding=True)),
     Conversation.status != JOINED,
 )
 _EVERY = select(Conversation.id, Conversation.status).where(*_SEEN).limit(COUNTED).subquery()

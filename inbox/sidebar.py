@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import and_, bindparam, func, or_, select
+from sqlalchemy import and_, bindparam, func, select
 from sqlalchemy.orm import Session
 
-from inbox import lists, outbox
-from inbox.models import Draft, Event, Folder, Mailbox, Outgoing, RawMail
+from inbox import db, lists
+from inbox.models import Draft, Event, Folder, Mailbox, Outgoing, RawMail, Setting
+from inbox.outbox.queue import PAUSED
 from inbox.people import Viewer
 
 LATE = timedelta(minutes=10)  # no word from the mail server for so long counts as trouble
@@ -49,9 +50,8 @@ class Sidebar:
 
 def show(session: Session, who: Viewer, *, now: datetime) -> Sidebar:
     given = {"mailboxes": who.mailbox_ids, "me": who.id}
-    newest, quarantined, drafts = session.execute(_NUMBERS, given).one()  # first: what comes while we read is news
+    (numbers,) = db.rows(session, _NUMBERS, given)  # first: what comes while we read is news
     of_mailboxes = lists.counts_by_mailbox(session, who)
-    outgoing = dict(session.execute(_OUTGOING, given).all())
     return Sidebar(
         boxes={box: sum(counts[box] for counts in of_mailboxes.values()) for box in lists.BOXES},
         mailboxes=tuple(
@@ -67,14 +67,14 @@ def show(session: Session, who: Viewer, *, now: datetime) -> Sidebar:
                 error_code=row.error_code,
                 smtp_error_code=row.smtp_error_code,
             )
-            for row in session.execute(_MAILBOXES, given)
+            for row in db.rows(session, _MAILBOXES, given)
         ),
-        leaving=sum(outgoing.get(state, 0) for state in LEAVING),
-        stuck=sum(outgoing.get(state, 0) for state in STUCK),
-        quarantined=quarantined,
-        drafts=drafts,
-        newest=newest or 0,
-        paused_by=outbox.paused_by(session),
+        leaving=numbers.leaving,
+        stuck=numbers.stuck,
+        quarantined=numbers.quarantined,
+        drafts=numbers.drafts,
+        newest=numbers.newest or 0,
+        paused_by=str(numbers.paused) if numbers.paused else None,
     )
 
 
@@ -112,10 +112,9 @@ _MAILBOXES = (
     .where(Mailbox.id.in_(_SEEN))
     .order_by(Mailbox.name, Mailbox.id)
 )
-_OUTGOING = (
-    select(Outgoing.state, func.count())
-    .where(Outgoing.mailbox_id.in_(_SEEN), or_(*(Outgoing.state == state for state in (*LEAVING, *STUCK))))
-    .group_by(Outgoing.state)
+_LEAVING, _STUCK = (
+    select(func.count()).select_from(Outgoing).where(Outgoing.mailbox_id.in_(_SEEN), Outgoing.state.in_(states))
+    for states in (LEAVING, STUCK)
 )
 _QUARANTINED = (
     select(func.count())
@@ -128,4 +127,12 @@ _DRAFTS = (
     .select_from(Draft)
     .where(Draft.author_id == bindparam("me"), Draft.state == "open", Draft.touched)
 )
-_NUMBERS = select(_NEWEST.scalar_subquery(), _QUARANTINED.scalar_subquery(), _DRAFTS.scalar_subquery())
+_PAUSED = select(Setting.value).where(Setting.key == PAUSED)
+_NUMBERS = select(
+    _NEWEST.scalar_subquery().label("newest"),
+    _LEAVING.scalar_subquery().label("leaving"),
+    _STUCK.scalar_subquery().label("stuck"),
+    _QUARANTINED.scalar_subquery().label("quarantined"),
+    _DRAFTS.scalar_subquery().label("drafts"),
+    _PAUSED.scalar_subquery().label("paused"),
+)

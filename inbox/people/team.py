@@ -6,10 +6,10 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import delete, or_, select
+from sqlalchemy import bindparam, delete, or_, select
 from sqlalchemy.orm import Session
 
-from inbox import conversations
+from inbox import conversations, db
 from inbox.errors import N_, NotFound, UserError
 from inbox.models import Claim, Conversation, Mailbox, MailboxAccess, OneTimeLink, Presence, User
 from inbox.models.people import ROLES
@@ -53,13 +53,17 @@ def colleagues(session: Session, who: Viewer, *, mailbox_id: int | None = None) 
     if mailbox_id is not None and not who.may_see(mailbox_id):
         return ()
     boxes = who.mailbox_ids if mailbox_id is None else (mailbox_id,)
-    with_access = select(MailboxAccess.user_id).where(MailboxAccess.mailbox_id.in_(boxes))
-    wanted = (
-        select(User.id, User.name)
-        .where(User.active, User.password_hash.is_not(None), or_(User.role == "admin", User.id.in_(with_access)))
-        .order_by(User.name, User.id)
-    )
-    return tuple((user_id, name) for user_id, name in session.execute(wanted))
+    return tuple(map(tuple, db.rows(session, _COLLEAGUES, {"mailboxes": boxes})))
+
+
+_WITH_ACCESS = select(MailboxAccess.user_id).where(
+    MailboxAccess.mailbox_id.in_(bindparam("mailboxes", expanding=True))
+)
+_COLLEAGUES = (
+    select(User.id, User.name)
+    .where(User.active, User.password_hash.is_not(None), or_(User.role == "admin", User.id.in_(_WITH_ACCESS)))
+    .order_by(User.name, User.id)
+)
 
 
 def add(

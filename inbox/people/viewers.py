@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Row, bindparam, select
 from sqlalchemy.orm import Session
 
+from inbox import db
 from inbox.errors import N_, Forbidden, NotFound
 from inbox.models import Conversation, Mailbox, MailboxAccess, User
 from inbox.models.conversations import JOINED
@@ -64,7 +65,7 @@ class Viewer:
 
 def viewer(session: Session, user_id: int, epoch: int) -> Viewer | None:
     """The person of a session cookie; None when deactivated, or when the session was ended since (other `epoch`)."""
-    rows = session.execute(_READ, {"id": user_id}).all()  # every page asks: plain columns, one question
+    rows = db.rows(session, _READ, {"id": user_id})  # every page asks: plain columns, one question
     if not rows or not rows[0].active or rows[0].session_epoch != epoch:
         return None
     given = tuple(sorted(row.mailbox_id for row in rows if row.mailbox_id is not None))

@@ -9,10 +9,10 @@ import pytest
 from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session
 
-from inbox import conversations, lists
+from inbox import conversations, lists, profiles
 from inbox.errors import NotFound
 from inbox.models import Claim, Conversation, Draft, Presence
-from tests.inbox.cast import DAY, MINUTE, NOW, a_conversation, a_mailbox, a_user, a_viewer, statements
+from tests.inbox.cast import DAY, MINUTE, NOW, a_conversation, a_mailbox, a_person, a_user, a_viewer, statements
 
 
 @pytest.fixture
@@ -256,14 +256,28 @@ def test_a_page_walks_an_index_and_never_sorts_or_scans_all(
         assert max(rows) <= 60, plan
 
 
-def explained(session: Session, engine: Engine, act) -> str:
-    """The query plans of what `act` reads from the list's index (the first statement that asks for keys)."""
+def test_without_statistics_a_few_rows_are_never_read_by_way_of_a_whole_mailbox(
+    session: Session, engine: Engine, support
+) -> None:
+    """SQLite has no statistics as long as nobody runs ANALYZE."""
+    if engine.dialect.name != "sqlite":
+        pytest.skip("PostgreSQL always has statistics")
+    aoi, taro = a_viewer(session, "Aoi", support), a_person(session)
+    made = a_conversation(session, support, person=taro)
+    plan = explained(session, engine, lambda: lists.rows_of(session, aoi, [made.id], now=NOW), of="read_mark")
+    assert "SEARCH conversation USING INTEGER PRIMARY KEY" in plan
+    plan = explained(session, engine, lambda: profiles.profile(session, aoi, taro.id), of="first_seen")
+    assert plan.count("SEARCH conversation USING INDEX ix_conversation_person (person_id=?)") == 3, plan
+
+
+def explained(session: Session, engine: Engine, act, *, of: str = " AS place") -> str:
+    """The query plans of those statements of `act` in which `of` stands: as it is, those that ask for a list's keys."""
     from sqlalchemy import event
 
     taken: list[tuple[str, object]] = []
 
     def note(_connection, _cursor, statement, parameters, _context, _many) -> None:
-        if " AS place" in statement:
+        if of in statement:
             taken.append((statement, parameters))
 
     event.listen(engine, "before_cursor_execute", note)
