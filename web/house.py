@@ -8,8 +8,7 @@ from flask import Flask, current_app, g, request, url_for
 
 from inbox import sidebar
 from inbox.sidebar import Sidebar, SideMailbox
-from web import language
-from web.language import gettext, unit_words
+from web.language import gettext, once_for_a_language, unit_words
 
 
 @dataclass(frozen=True)
@@ -94,6 +93,11 @@ def counts(side: Sidebar) -> dict[str, int]:
 
 
 def box_label(box: str) -> str:
+    return _box_labels()[box]
+
+
+@once_for_a_language
+def _box_labels() -> dict[str, str]:
     return {
         "unassigned": gettext("Unassigned"),
         "mine": gettext("Mine"),
@@ -102,7 +106,7 @@ def box_label(box: str) -> str:
         "snoozed": gettext("Snoozed"),
         "closed": gettext("Closed"),
         "spam": gettext("Spam"),
-    }[box]
+    }
 
 
 BOX_ICONS = {
@@ -256,18 +260,9 @@ def _health_words(mailbox: SideMailbox) -> str:
     }[mailbox.state]
 
 
+@once_for_a_language
 def _words() -> dict[str, object]:
-    """What app.js and keys.js say, put together once for a language."""
-    chosen = language.locale()
-    if chosen not in _words_by_language:
-        _words_by_language[chosen] = _words_here()
-    return _words_by_language[chosen]
-
-
-_words_by_language: dict[str, dict[str, object]] = {}
-
-
-def _words_here() -> dict[str, object]:
+    """What app.js and keys.js say."""
     return {
         "units": unit_words(),
         "this page": gettext("On this page"),

@@ -16,7 +16,7 @@ from inbox.errors import N_, NotFound, UserError
 from inbox.lists import BOXES, ListRow
 from web import edge, house, language, later
 from web.assets import asset
-from web.language import gettext, ngettext
+from web.language import gettext, ngettext, once_for_a_language
 
 pages = Blueprint("inbox", __name__)
 
@@ -149,35 +149,40 @@ def shown(wanted: Wanted | None = None) -> Shown:
     tail = "?" + url_encode({"box": wanted.box, **wanted.query}) if wanted else ""
     several = len(g.who.mailbox_ids) > 1 and (wanted is None or wanted.mailbox_id is None)
     return Shown(
-        words={
-            "open": gettext("Open"),
-            "waiting": gettext("Waiting"),
-            "snoozed": gettext("Snoozed"),
-            "closed": gettext("Closed"),
-            "spam": gettext("Spam"),
-            "failed": gettext("Not sent"),
-            "uncertain": gettext("Uncertain"),
-            "bounced": gettext("Came back"),
-            "new": gettext("New"),
-            "unread": gettext("Unread"),
-            "draft": gettext("Draft"),
-            "files": gettext("Has attachments"),
-            "no subject": gettext("(no subject)"),
-            "nobody": gettext("No owner"),
-            "you wrote": gettext("Our answer was last"),
-            "since": gettext("Waits for an answer since"),
-            "until": gettext("Snoozed until"),
-            "choose": gettext("Choose"),
-            "writes": gettext("%(name)s is writing", name="{}"),
-            "looks": gettext("%(name)s is looking", name="{}"),
-            "messages": gettext("Messages"),
-        },
+        words=_row_words(),
         icons={name: _icon(name) for name in ROW_ICONS},
         base=base,
         tail=tail,
         several_mailboxes=several,
         key=(language.locale(), language.zone(), g.now.replace(second=0, microsecond=0), base, tail, several),
     )
+
+
+@once_for_a_language
+def _row_words() -> dict[str, str]:
+    return {
+        "open": gettext("Open"),
+        "waiting": gettext("Waiting"),
+        "snoozed": gettext("Snoozed"),
+        "closed": gettext("Closed"),
+        "spam": gettext("Spam"),
+        "failed": gettext("Not sent"),
+        "uncertain": gettext("Uncertain"),
+        "bounced": gettext("Came back"),
+        "new": gettext("New"),
+        "unread": gettext("Unread"),
+        "draft": gettext("Draft"),
+        "files": gettext("Has attachments"),
+        "no subject": gettext("(no subject)"),
+        "nobody": gettext("No owner"),
+        "you wrote": gettext("Our answer was last"),
+        "since": gettext("Waits for an answer since"),
+        "until": gettext("Snoozed until"),
+        "choose": gettext("Choose"),
+        "writes": gettext("%(name)s is writing", name="{}"),
+        "looks": gettext("%(name)s is looking", name="{}"),
+        "messages": gettext("Messages"),
+    }
 
 
 ROWS_KEPT = 5_000
