@@ -1,6 +1,7 @@
 """`make bench`: everything measured on throwaway servers in one run; a table on the screen and under docs/.
 
-`python -m bench ingest send pages screen` runs only the named parts; `--conversations N` is the large size (1,000,000).
+`python -m bench ingest send pages screen rules` runs only the named parts; `--conversations N` is the large size
+(1,000,000). `rules` alone needs no server.
 """
 
 from __future__ import annotations
@@ -12,10 +13,10 @@ import statistics
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
-from bench import corpus, floors, pages, report, screen
+from bench import corpus, floors, pages, report, rules, screen
 from bench.report import Line
 from bench.servers import child, data_folder, smtp_sink
 from tests.servers import NotHere
@@ -29,17 +30,18 @@ SMALL = 30_000  # bytes: replies are short
 INGEST, SEND = 0.60, 0.70  # at least this part of the floor
 PAGE, GROWN = 5.0, 1.3  # at most so many times the bare page, and its own time when small
 SCREEN = 1000.0  # milliseconds at most
+DECISIONS = 2000.0  # of rules a second, at least
 
 
 def main() -> int:
-    parts = {"ingest": ingest, "send": send, "pages": page_times, "screen": to_the_screen}
+    parts = {"ingest": ingest, "send": send, "pages": page_times, "screen": to_the_screen, "rules": decisions}
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
     parser.add_argument("parts", nargs="*", metavar="|".join(parts), help="which parts (all)")
     parser.add_argument("--conversations", type=int, default=1_000_000)
     parser.add_argument("--mails", type=int, default=MAILS)
     asked = parser.parse_args()
     lines: list[Line] = []
-    with _servers() as servers:
+    with nullcontext() if asked.parts == ["rules"] else _servers() as servers:
         for name in asked.parts or parts:
             print(f"measuring {name} …", file=sys.stderr, flush=True)
             found = list(parts[name](servers, asked))
@@ -169,6 +171,20 @@ def to_the_screen(servers: Servers, asked: argparse.Namespace) -> Iterator[Line]
     )
     for name, megabytes in seen.memory.items():
         yield Line(f"memory, {name}", "", f"{megabytes:.0f} MB", "")
+
+
+def decisions(servers: Servers | None, asked: argparse.Namespace) -> Iterator[Line]:
+    speed = rules.measure()
+    for what, ours in (("decisions", speed.decisions), ("decisions with their traces stored", speed.traced)):
+        yield Line(
+            f"{what}, {rules.RULES} rules",
+            f"{speed.matched:.1f} rules match a mail",
+            f"{ours:.0f} mails/s",
+            f"{ours / DECISIONS:.1f}×",
+            f"≥ {DECISIONS:g}/s",
+            ours >= DECISIONS,
+            ours / DECISIONS,
+        )
 
 
 def _rate(what: str, pairs: list[tuple[float, float]], *, wanted: float) -> Line:

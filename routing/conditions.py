@@ -76,21 +76,22 @@ Ready = Callable[["Asked"], Outcome]
 class Asked:
     """The facts of one mail while rules ask for them; each text is folded once, however many rules look at it."""
 
-    __slots__ = ("_words", "facts")
+    __slots__ = ("_texts", "facts")
 
     def __init__(self, facts: MailFacts) -> None:
         self.facts = facts
-        self._words: dict[str, tuple[Words, ...]] = {}
+        self._texts: dict[tuple[str, str], tuple[tuple[Words, ...], str]] = {}
 
-    def words(self, field: str, header: str) -> tuple[Words, ...]:
-        """The texts of a text field; `header` in lower case."""
-        key = field + ":" + header
-        found = self._words.get(key)
+    def texts(self, which: tuple[str, str]) -> tuple[tuple[Words, ...], str]:
+        """The texts of a field, or of a header ("headers" and its name in lower case), and how a reason shows them."""
+        found = self._texts.get(which)
         if found is None:
-            found = self._words[key] = tuple(Words(text) for text in self._texts(field, header))
+            texts = self._raw(*which)
+            shown = ", ".join([text[:FOUND_LENGTH] for text in texts[:5]])[:FOUND_LENGTH]
+            found = self._texts[which] = tuple([Words(text) for text in texts]), shown
         return found
 
-    def _texts(self, field: str, header: str) -> tuple[str, ...]:
+    def _raw(self, field: str, header: str) -> tuple[str, ...]:
         if header:
             return tuple(value for name, value in self.facts.headers if name.lower() == header)
         value = getattr(self.facts, field)
@@ -260,27 +261,27 @@ def _asking(question: Question, path: str) -> Ready:
 
 
 def _text(question: Question, path: str) -> Ready:
-    field, header = question.field, question.header.lower()
-    comparisons = [(value, comparison(_operator(question), str(value))) for value in question.values]
+    which, values = (question.field, question.header.lower()), question.values
+    first_of = comparison(_operator(question), [str(value) for value in values])
 
     def holds(asked: Asked) -> Outcome:
-        texts = asked.words(field, header)
+        texts, shown = asked.texts(which)
         for text in texts:
-            for value, compares in comparisons:
-                if compares(text):
-                    return True, (Reason(path, True, text.raw[:FOUND_LENGTH], value),)
-        return False, (Reason(path, False, _shown(texts), None),)
+            met = first_of(text)
+            if met is not None:
+                return True, (Reason(path, True, text.raw[:FOUND_LENGTH], values[met]),)
+        return False, (Reason(path, False, shown, None),)
 
     return holds
 
 
 def _empty_text(question: Question, path: str) -> Ready:
-    field, header = question.field, question.header.lower()
+    which = (question.field, question.header.lower())
 
     def holds(asked: Asked) -> Outcome:
-        texts = asked.words(field, header)
+        texts, shown = asked.texts(which)
         held = not any(text.raw.strip() for text in texts)
-        return held, (Reason(path, held, _shown(texts), None),)
+        return held, (Reason(path, held, shown, None),)
 
     return holds
 
@@ -311,10 +312,6 @@ def _told(value: object) -> Found:
     if isinstance(value, time):
         return value.strftime("%H:%M")
     return value  # type: ignore[return-value]
-
-
-def _shown(texts: tuple[Words, ...]) -> str:
-    return ", ".join([text.raw[:FOUND_LENGTH] for text in texts[:5]])[:FOUND_LENGTH]
 
 
 def _operator(question: Question) -> Operator:

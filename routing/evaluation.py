@@ -22,7 +22,7 @@ from routing.facts import MailFacts
 from routing.refusals import N_
 from routing.rules import BrokenRule, Rule
 from routing.traces import LeftOut, Trace
-from routing.triggers import ARRIVED, Happened, sets_off
+from routing.triggers import ARRIVED, ARRIVES, Happened, sets_off
 
 MOST_ACTIONS = 10  # of one mail in all
 
@@ -126,6 +126,8 @@ class _Run:
         return Trace(rule.id, rule.version, "matched", why, left_out)
 
     def _is_set_off(self, rule: Rule) -> bool:
+        if self.happened.on == "arrived":  # most evaluations
+            return ARRIVES in rule.triggers
         status, waited = self.facts.status, self.facts.minutes_waited
         return any(sets_off(one, rule.id, self.happened, status=status, minutes_waited=waited) for one in rule.triggers)
 

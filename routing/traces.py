@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from routing.conditions import Reason
 
@@ -24,8 +24,7 @@ class LeftOut:
     by: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Trace:
+class Trace(NamedTuple):
     """What became of one rule.
 
     `how`: matched and not_matched with the questions that decided in `why` (none when the rule takes every mail);

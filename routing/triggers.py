@@ -46,6 +46,7 @@ class Schedule:
     at: time
 
 
+ARRIVES = Arrived()
 Trigger = Arrived | StatusChanged | Unanswered | Schedule
 
 

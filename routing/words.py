@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Literal, get_args
 
 import re2
@@ -29,12 +29,12 @@ PATTERN_MEMORY = 1 << 20  # bytes of one compiled pattern
 
 KANA = {code: code - 0x60 for code in range(0x30A1, 0x30F7)} | {0x30FD: 0x309D, 0x30FE: 0x309E}  # katakana: hiragana
 _DASHES = "‐‑‒–—―−─━－~〜～"
-_DASH_AFTER_KANA = re.compile(rf"(?<=[\u3041-\u30ff])[-{_DASHES}](?=[\u3041-\u30ff]|\W|$)")
+_DASH_AFTER_KANA = re.compile(rf"[-{_DASHES}](?<=[\u3041-\u30ff].)(?=[\u3041-\u30ff]|\W|$)")
+_KATAKANA = re.compile("[\u30a1-\u30f6\u30fd\u30fe]+")
 
-_SPACE = re.compile(r"\s+")
 # Japanese is written without spaces: one between two of its characters is a wrapped line or an aligned name.
 _JAPANESE = "\u3005-\u3007\u3041-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003134f"
-_SPACE_INSIDE = re.compile(rf"(?<=[{_JAPANESE}])\s+(?=[{_JAPANESE}])")
+_IS_JAPANESE = re.compile(f"[{_JAPANESE}]")
 _SCRIPTS = (
     ("katakana", re.compile("[\u30a1-\u30ff]")),
     ("han", re.compile("[々-〇\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")),
@@ -69,7 +69,7 @@ class Words:
     @cached_property
     def plain(self) -> str:
         """Folded, with its spaces and lines; as long as `spelt`."""
-        return self.spelt if self.spelt.isascii() else self.spelt.translate(KANA)
+        return self.spelt if self.spelt.isascii() else _in_hiragana(self.spelt)
 
     @cached_property
     def close(self) -> str:
@@ -92,8 +92,8 @@ def with_long_vowels(text: str) -> str:
     return _DASH_AFTER_KANA.sub("ー", text)
 
 
-def comparison(operator: Operator, value: str) -> Callable[[Words], bool]:
-    """What tells whether a text compares so with `value`. Raises BadPattern.
+def comparison(operator: Operator, values: Sequence[str]) -> Callable[[Words], int | None]:
+    """What tells which of `values` (its index) a text first compares so with, None for none. Raises BadPattern.
 
     contains, equals and starts ignore how spaces stand; a value without any character is never found. word finds the
     value where nothing of the same script touches it: invoice not in invoices, 京都 not in 東京都, ビル not in ビルド;
@@ -101,18 +101,12 @@ def comparison(operator: Operator, value: str) -> Callable[[Words], bool]:
     are the ends of the text, (?m) makes them the ends of lines.
     """
     if operator == "pattern":
-        return _pattern(value)
-    sought = Words(value)
-    if not sought.close:
-        return lambda text: False
+        return _first([_pattern(value) for value in values])
+    sought = [Words(value) for value in values]
     if operator == "word":
-        return _word(sought)
-    close = sought.close
-    if operator == "contains":
-        return lambda text: close in text.close
-    if operator == "starts":
-        return lambda text: text.close.startswith(close)
-    return lambda text: text.close == close
+        return _first([_word(one) for one in sought])
+    close = [(number, one.close) for number, one in enumerate(sought) if one.close]
+    return {"contains": _contains, "starts": _starts, "equals": _equals}[operator](close)
 
 
 def check_pattern(pattern: str) -> None:
@@ -126,14 +120,53 @@ def _spelt(text: str) -> str:
     return with_long_vowels(unicodedata.normalize("NFKC", text).casefold())
 
 
+def _in_hiragana(text: str) -> str:
+    return _KATAKANA.sub(lambda run: run.group().translate(KANA), text)
+
+
 def _close(text: str) -> str:
-    text = _SPACE.sub(" ", text).strip()
-    return text if text.isascii() else _SPACE_INSIDE.sub("", text)
+    words = text.split()
+    if text.isascii():
+        return " ".join(words)
+    close: list[str] = []
+    after_japanese = True
+    for word in words:
+        if not (after_japanese and (not close or _IS_JAPANESE.match(word))):
+            close.append(" ")
+        close.append(word)
+        after_japanese = _IS_JAPANESE.match(word[-1]) is not None
+    return "".join(close)
+
+
+def _contains(values: list[tuple[int, str]]) -> Callable[[Words], int | None]:
+    def first(text: Words) -> int | None:
+        close = text.close
+        for number, value in values:
+            if value in close:
+                return number
+        return None
+
+    return first
+
+
+def _starts(values: list[tuple[int, str]]) -> Callable[[Words], int | None]:
+    return lambda text: next((number for number, value in values if text.close.startswith(value)), None)
+
+
+def _equals(values: list[tuple[int, str]]) -> Callable[[Words], int | None]:
+    numbers = {value: number for number, value in reversed(values)}
+    return lambda text: numbers.get(text.close)
+
+
+def _first(checks: list[Callable[[Words], bool]]) -> Callable[[Words], int | None]:
+    return lambda text: next((number for number, holds in enumerate(checks) if holds(text)), None)
 
 
 def _word(sought: Words) -> Callable[[Words], bool]:
-    spelt = _SPACE.sub(" ", sought.spelt).strip()
-    value = spelt.translate(KANA)
+    spelt = " ".join(sought.spelt.split())
+    if not spelt:
+        return lambda text: False
+    value = _in_hiragana(spelt)
     first, last = _script(spelt[0]), _script(spelt[-1])
 
     def is_there(text: Words) -> bool:
@@ -152,6 +185,7 @@ def _touches(neighbour: str, script: str) -> bool:
     return bool(neighbour) and bool(script) and _script(neighbour) == script
 
 
+@lru_cache(maxsize=5000)
 def _script(character: str) -> str:
     """ "" for what ends a word: spaces, signs, hiragana."""
     for name, sign in _SCRIPTS:
@@ -180,7 +214,7 @@ def _pattern(pattern: str) -> Callable[[Words], bool]:
 
 def _folded_run(run: str) -> str:
     """What is not ASCII in a pattern, folded like the texts; a full-width sign stays a sign and becomes no syntax."""
-    return "".join("\\" + sign if sign in _SYNTAX else sign for sign in _spelt(run).translate(KANA))
+    return "".join("\\" + sign if sign in _SYNTAX else sign for sign in _in_hiragana(_spelt(run)))
 
 
 def _told(error: re2.error) -> str:
