@@ -17,9 +17,10 @@ from sqlalchemy import delete, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from inbox.db import is_sqlite
+from inbox.db import is_sqlite, new_ids
 from inbox.errors import N_, UserError
 from inbox.models import (
+    Attachment,
     Claim,
     Conversation,
     ConversationTag,
@@ -129,10 +130,20 @@ def together(session: Session) -> Iterator[None]:
         yield
     finally:
         del session.info["together"]
+    _number(session)
     session.flush()
     if gathered.events:
         session.connection().execute(insert(Event.__table__), [event.row() for event in gathered.events])
     _count(session, {which: change for which, change in gathered.counts.items() if change})
+
+
+def _number(session: Session) -> None:
+    """Gives the new rows their ids, so that they need not be asked for one by one."""
+    for model in (Conversation, Message, Attachment):
+        new = [one for one in session.new if isinstance(one, model) and one.id is None]
+        if new:
+            for one, number in zip(new, new_ids(session, model, len(new)), strict=True):
+                one.id = number
 
 
 def raise_version(session: Session, conversation_id: int, seen: int) -> bool:

@@ -162,13 +162,16 @@ def insert_into(session: Session, model: type) -> sqlite.Insert | postgresql.Ins
 
 
 def new_ids(session: Session, model: Any, count: int) -> Sequence[int]:
-    """Ids for `count` rows that this transaction will write: with them many rows go in as one prepared statement."""
-    table = model.__tablename__
+    """Ids for `count` rows that this transaction will write: with them many rows go in as one prepared statement.
+
+    Flushes nothing.
+    """
+    table, connection = model.__tablename__, session.connection()
     if is_sqlite(session):  # nobody else writes before our commit
-        last = session.execute(text(f"SELECT coalesce(max(id), 0) FROM {table}")).scalar_one()  # noqa: S608
+        last = connection.execute(text(f"SELECT coalesce(max(id), 0) FROM {table}")).scalar_one()  # noqa: S608
         return range(last + 1, last + count + 1)
     taken = text(f"SELECT nextval('{table}_id_seq') FROM generate_series(1, :count)")  # noqa: S608
-    return session.execute(taken, {"count": count}).scalars().all()
+    return connection.execute(taken, {"count": count}).scalars().all()
 
 
 def checkpoint(on: Engine | None = None) -> None:

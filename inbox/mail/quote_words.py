@@ -125,12 +125,12 @@ SENT_FROM = re.compile(
 
 # The first two letters of all that stands above; of Chinese and Korean the first one.
 _OPENINGS = frozenset(
-    (
+    (  # noqa: SIM905  (a list of seventy quoted syllables reads worse)
         "on am le el il op em de dn dň pe la và στ at på kl vo na da ta pa на "  # On …, Am …
         "mo tu we th fr sa su lu ma me mi mé ju je vi ve sá do må ti to lö sö lø sø wt śr cz пн вт ср чт пт сб вс "  # days
         "se ge do vo di en in ve wy sk od lä ou от на "  # Sent from …
         "or pl re ty wr この"  # … above this line
-    ).split()  # noqa: SIM905  (a list of seventy quoted syllables reads worse)
+    ).split()
 )
 _OPENING_CHARACTERS = frozenset("在於于从從来來自發发내")
 _ENDINGS = frozenset(":\uff1aた*_-")  # … wrote: さんが書いた
