@@ -175,7 +175,7 @@ def to_the_screen(servers: Servers, asked: argparse.Namespace) -> Iterator[Line]
 
 def decisions(servers: Servers | None, asked: argparse.Namespace) -> Iterator[Line]:
     speed = rules.measure()
-    for what, ours in (("decisions", speed.decisions), ("decisions with their traces stored", speed.traced)):
+    for what, ours in (("decisions", speed.decisions), ("decisions with their traces as JSON", speed.traced)):
         yield Line(
             f"{what}, {rules.RULES} rules",
             f"{speed.matched:.1f} rules match a mail",
