@@ -196,10 +196,13 @@ def _copy_blobs(source: Path, target: Path) -> tuple[int, int]:
             if len(path.name) != 62:
                 continue  # a file that is just being written
             copy = target / folder.name / path.name
-            if not copy.exists():
-                _link_or_copy(path, copy)
+            try:
+                if not copy.exists():
+                    _link_or_copy(path, copy)
+            except FileNotFoundError:
+                continue  # a leftover that was deleted just now
             count += 1
-            size += path.stat().st_size
+            size += copy.stat().st_size
     return count, size
 
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 import hashlib
 import os
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
 from inbox.config import settings
+
+ASIDE = ".old"  # of a file that is about to be deleted
 
 
 class MissingBlob(Exception):
@@ -42,6 +45,40 @@ class Blobs:
     def delete(self, sha256: str) -> None:
         self._path(sha256).unlink(missing_ok=True)
 
+    def older_than(self, moment: float) -> Iterator[list[str]]:
+        """Hashes of the bytes that nobody stored since (seconds of the epoch), folder by folder.
+
+        Files that were never finished and are as old as that are deleted on the way.
+        """
+        for folder in sorted(self.folder.glob("??")):
+            found = []
+            for path in sorted(folder.iterdir()):
+                with suppress(FileNotFoundError):  # written to its end meanwhile
+                    if path.stat().st_mtime >= moment:
+                        continue
+                    if len(path.name) == 62:
+                        found.append(folder.name + path.name)
+                    elif path.suffix == ASIDE:  # we died just then
+                        path.rename(path.with_suffix(""))
+                    else:
+                        path.unlink()
+            yield found
+
+    def delete_older_than(self, sha256: str, moment: float) -> int:
+        """Deletes bytes that nobody stored since; how many bytes, 0 when somebody did just now."""
+        path = self._path(sha256)
+        aside = path.with_name(path.name + ASIDE)
+        try:
+            path.rename(aside)  # from here on `put` writes them anew: what it touched before, we see
+        except FileNotFoundError:
+            return 0
+        told = aside.stat()
+        if told.st_mtime >= moment:
+            aside.rename(path)
+            return 0
+        aside.unlink()
+        return told.st_size
+
     def _path(self, sha256: str) -> Path:
         if len(sha256) != 64 or not sha256.isalnum():
             raise MissingBlob(sha256)
@@ -50,7 +87,9 @@ class Blobs:
     def _put(self, data: bytes) -> str:
         sha256 = hashlib.sha256(data).hexdigest()
         path = self._path(sha256)
-        if path.exists():
+        with suppress(FileNotFoundError):
+            os.utime(path)  # asked for again: no leftover, whatever refers to it so far
+            path.stat()  # still there: whoever sets it aside after this sees the new time
             return sha256
         temporary = f"{path}.{os.getpid()}.{secrets.token_hex(4)}"
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL

@@ -20,7 +20,7 @@ import structlog
 from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
-from inbox import conversations, db, heartbeats, intake, outbox, people, presence, sending, sent_copies
+from inbox import conversations, db, heartbeats, intake, leftovers, outbox, people, presence, sending, sent_copies
 from inbox.config import settings
 from inbox.models import Conversation, FolderCount, Outgoing, RawMail, Setting
 from inbox.wire import ring
@@ -73,6 +73,7 @@ def all_steps() -> list[Step]:
         Step("give_up", 600, _give_up),
         Step("housekeeping", 3600, _keep_house),
         Step("recount", 600, _recount_nightly),
+        Step("leftovers", 600, _Aside("leftovers", _clear_leftovers_nightly).start),
     ]
 
 
@@ -196,15 +197,30 @@ def _keep_house(now: datetime) -> None:
 def _recount_nightly(now: datetime) -> None:
     if now.hour != NIGHT_HOUR:
         return
-    today = now.date().isoformat()
     with db.transaction() as session:
-        done = session.get(Setting, "recounted_on")
-        if done is not None and done.value == today:
-            return
-        session.merge(Setting(key="recounted_on", value=today))
-        wrong = recount(session)
+        wrong = recount(session) if _first_tonight(session, "recounted_on", now) else 0
     if wrong:
         log.error("counters_were_wrong", count=wrong)
+
+
+def _clear_leftovers_nightly(now: datetime) -> None:
+    if now.hour != NIGHT_HOUR:
+        return
+    with db.transaction() as session:
+        if not _first_tonight(session, "leftovers_cleared_on", now):
+            return
+        leftovers.forget_draft_files(session, now=now)
+    cleared = leftovers.clear(now=now)
+    log.info("leftovers_cleared", files=cleared.files, bytes=cleared.bytes)
+
+
+def _first_tonight(session: Session, what: str, now: datetime) -> bool:
+    today = now.date().isoformat()
+    done = session.get(Setting, what)
+    if done is not None and done.value == today:
+        return False
+    session.merge(Setting(key=what, value=today))
+    return True
 
 
 def recount(session: Session) -> int:
