@@ -193,7 +193,7 @@ def _question_from(told: dict[str, object], reading: Reading, field: str) -> Que
         return None
     header = reading.text(told.get("header"), f"{field}.header", most=100) if asks.kind == "header" else ""
     if asks.kind != "header" and "header" in told:
-        reading.refuse(f"{field}.header", N_("Unknown: %(name)s"), name="header")
+        reading.refuse(f"{field}.header", N_("This is not known here."))
     values = _values(told.get("values", []), reading, f"{field}.values", (asks, operator))
     return Question(name, operator, values, header)
 

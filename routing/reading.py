@@ -36,7 +36,7 @@ class Reading:
     def keys(self, data: dict[str, object], field: str, *, allowed: Collection[str]) -> None:
         for key in data:
             if key not in allowed:
-                self.refuse(f"{field}.{key}", N_("Unknown: %(name)s"), name=key)
+                self.refuse(f"{field}.{key}", N_("This is not known here."))
 
     def one_of(self, value: object, field: str, *, choices: Sequence[str]) -> str:
         if isinstance(value, str) and value in choices:
@@ -60,7 +60,7 @@ class Reading:
 
     def flag(self, value: object, field: str) -> bool:
         if not isinstance(value, bool):
-            self.refuse(field, N_("Yes or no is needed."))
+            self.refuse(field, N_("Yes or no is needed here."))
         return bool(value)
 
     def id(self, value: object, field: str, *, known: str = "") -> int:
@@ -87,5 +87,5 @@ class Reading:
     def dict(self, value: object, field: str) -> dict[str, object]:
         if isinstance(value, dict) and all(isinstance(key, str) for key in value):
             return value
-        self.refuse(field, N_("This is not written as a rule is."))
+        self.refuse(field, N_("A set of named values is needed here."))
         return {}

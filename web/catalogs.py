@@ -20,6 +20,7 @@ METHODS = [
     ("web/pages/**.txt", "jinja2"),
     ("web/**.py", "python"),
     ("inbox/**.py", "python"),
+    ("routing/**.py", "python"),
 ]
 DATES = (
     '"POT-Creation-Date',
