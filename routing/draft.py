@@ -55,13 +55,14 @@ class Draft:
 def words_found(wanted: Iterable[str], draft: Draft) -> tuple[str, ...]:
     """Which of these stand in the subject or the new words, whatever their width, case and kana.
 
-    Latin words as whole words (free is not in freedom), all others anywhere (極秘 is in 極秘資料).
+    A Latin word as a whole word (free is not in freedom), all else anywhere (極秘 is in 極秘資料).
     """
     texts = (Words(draft.subject), Words(draft.words))
     found = []
     for word in wanted:
-        stands_in = comparison("word" if word.isascii() else "contains", word)
-        if any(stands_in(text) for text in texts):
+        single = word.isascii() and not any(character.isspace() for character in word.strip())
+        stands_in = comparison("word" if single else "contains", [word])
+        if any(stands_in(text) is not None for text in texts):
             found.append(word)
     return tuple(found)
 
