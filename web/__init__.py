@@ -38,6 +38,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from inbox.config import settings
 from web import assets, edge, house, language
+from web.addresses import Madoguchi
 
 PAGES = (
     "sessions",
@@ -62,7 +63,7 @@ PAGES = (
 def create_app() -> Flask:
     """The whole web application of this process."""
     chosen = settings()
-    app = Flask(__name__, template_folder="pages", static_folder=None)
+    app = Madoguchi(__name__, template_folder="pages", static_folder=None)
     secure = chosen.base_url.startswith("https://")
     app.config.update(
         SECRET_KEY=chosen.secret("web sessions"),
