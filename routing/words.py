@@ -24,7 +24,9 @@ Operator = Literal["contains", "equals", "starts", "word", "pattern"]
 OPERATORS: tuple[Operator, ...] = get_args(Operator)
 
 READ = 100_000  # characters of one text that rules look at; what follows is not compared
+PATTERN_READ = 20_000  # of which patterns see the first, so that the worst one takes tenths of a second, not seconds
 PATTERN_LENGTH = 500  # characters
+PATTERN_STEPS = 2_000  # RE2's instructions; [0-9]{3} has 7, .{0,20} has 184
 PATTERN_MEMORY = 1 << 20  # bytes of one compiled pattern
 
 KANA = {code: code - 0x60 for code in range(0x30A1, 0x30F7)} | {0x30FD: 0x309D, 0x30FE: 0x309E}  # katakana: hiragana
@@ -78,8 +80,8 @@ class Words:
 
     @cached_property
     def encoded(self) -> bytes:
-        """`plain` for the pattern engine."""
-        return self.plain.encode("utf-8", "replace")
+        """The beginning of `plain` for the pattern engine."""
+        return self.plain[:PATTERN_READ].encode("utf-8", "replace")
 
 
 def folded(text: str) -> str:
@@ -209,6 +211,8 @@ def _pattern(pattern: str) -> Callable[[Words], bool]:
         compiled = re2.compile(_NOT_ASCII.sub(lambda run: _folded_run(run.group()), pattern), options)
     except re2.error as error:
         raise BadPattern(N_("This pattern cannot run: %(told)s"), told=_told(error)) from None
+    if compiled.programsize > PATTERN_STEPS:
+        raise BadPattern(N_("This pattern repeats too much: make its {…} smaller."))
     return lambda text: compiled.search(text.encoded) is not None
 
 

@@ -98,6 +98,7 @@ def test_nothing_is_never_found(operator: str) -> None:
         (r"(a)\1", "escape sequence"),
         ("x{1001}", "repetition size"),
         ("((a{100}){100}){100}", "repetition size"),
+        ("[^c]{900}c", "repeats too much"),
         (r"\p{Katakana}+", "Katakana"),
         (r"\p{Lu}", "Lu"),
         ("a" * (PATTERN_LENGTH + 1), "500"),
