@@ -377,7 +377,7 @@ def _form(values: dict[str, Any], *, kept: MailboxForm | None = None) -> Mailbox
         imap_password=values["imap_password"],
         smtp_user={"same": values["imap_user"], "own": values["smtp_user"]}.get(login, ""),
         smtp_password={"same": values["imap_password"], "own": values["smtp_password"]}.get(login, ""),
-        aliases=tuple(values["aliases"].replace(",", "\n").split()),
+        aliases=_aliases(values["aliases"]),
         folders=tuple(values["folders"].splitlines()) or ("INBOX",),
         server_files_sent=SENT_COPIES.get(values["sent_copies"]),
         signature_html=as_html(values["signature_html"]),
@@ -389,6 +389,14 @@ def _form(values: dict[str, Any], *, kept: MailboxForm | None = None) -> Mailbox
     if kept is None and not form.imap_password:
         raise UserError(N_("Give the password."), field="imap_password")
     return replace(form, name=form.name.strip() or form.address)
+
+
+def _aliases(typed: str) -> tuple[str, ...]:
+    """One a line, with or without a name; those without may also stand side by side."""
+    found: list[str] = []
+    for line in typed.splitlines():
+        found += [line.strip(" ,")] if "<" in line else line.replace(",", " ").split()
+    return tuple(found)
 
 
 def _port(values: dict[str, Any], field: str) -> int:

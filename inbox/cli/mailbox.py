@@ -34,7 +34,16 @@ def command() -> None:
 @click.option("--smtp", "smtp_server", default="", help="host[:port]; known providers need none.")
 @click.option("--smtp-security", type=click.Choice(SECURITY))
 @click.option("--user", default="", help="To sign in with; the address when not given.")
-@click.option("--alias", "aliases", multiple=True, help="Another address that arrives in this mailbox.")
+@click.option("--display-name", default="", help="The name in From; --name when not given.")
+@click.option(
+    "--alias",
+    "aliases",
+    multiple=True,
+    help='Another address that arrives in this mailbox; "Returns <returns@shop.example>" has its own name in From.',
+)
+@click.option("--colour", default=MailboxForm.colour, show_default=True, help="#rrggbb, to tell mailboxes apart.")
+@click.option("--signature", type=click.File(encoding="utf-8"), help="A file with the signature's HTML.")
+@click.option("--quote/--no-quote", default=True, show_default=True, help="Quote the answered mail below the answer.")
 @click.option("--folder", "folders", multiple=True, default=("INBOX",), show_default=True, help="A folder to read.")
 @click.option("--sent-folder", default="", help="Where answers sent from elsewhere stand; looked for when not given.")
 @click.option("--since", type=click.DateTime(["%Y-%m-%d"]), help="Leave older mail on the server.")
@@ -114,19 +123,23 @@ def show(*, as_json: bool) -> None:
 @command.command("remove")
 @click.argument("address")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-def remove(address: str, *, yes: bool) -> None:
+@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of words; needs --yes.")
+def remove(address: str, *, yes: bool, as_json: bool) -> None:
     """Take the mailbox of ADDRESS away with all its conversations here. Nothing happens on its mail server.
 
     Exit code: 0 removed, 1 there is no such mailbox or you said no, 78 a setting is wrong.
     """
+    if as_json and not yes:
+        _refuse("--json asks nothing: give --yes too.", as_json=True)
     if not yes and not click.confirm(f"Remove {address} and all its conversations from this installation?"):
         sys.exit(1)
     try:
         with db.transaction() as session:
-            mailboxes.remove(session, None, _id_of(session, address), now=datetime.now(UTC))
+            mailbox_id = _id_of(session, address)
+            mailboxes.remove(session, None, mailbox_id, now=datetime.now(UTC))
     except UserError as error:
-        _refuse(str(error), as_json=False)
-    click.echo(f"{address} is removed.")
+        _refuse(str(error), as_json=as_json)
+    click.echo(json.dumps({"id": mailbox_id, "address": address}) if as_json else f"{address} is removed.")
 
 
 def _form(address: str, given: dict[str, Any], *, password: str) -> MailboxForm:
@@ -135,7 +148,11 @@ def _form(address: str, given: dict[str, Any], *, password: str) -> MailboxForm:
     form = MailboxForm(
         name=given["name"] or address,
         address=address,
+        display_name=given["display_name"],
         aliases=given["aliases"],
+        colour=given["colour"],
+        signature_html=given["signature"].read() if given["signature"] else "",
+        quote_replies=given["quote"],
         folders=given["folders"],
         sent_folder=given["sent_folder"],
         locale=given["locale"],

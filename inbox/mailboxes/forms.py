@@ -17,6 +17,7 @@ from inbox.models.mailboxes import SECURITY
 
 _HOST = re.compile(r"^(?!-)[A-Za-z0-9.-]{1,253}(?<!-)$|^\[?[0-9A-Fa-f:.]{2,45}\]?$")
 _COLOUR = re.compile(r"^#[0-9a-fA-F]{6}$")
+_NAMED = re.compile(r"^([^<>]*)<([^<>]*)>$")
 _ADDRESS = re.compile(r"^[^\s@<>\",;:\\\x00-\x1f]{1,64}@[^\s@<>\",;:\\\x00-\x1f]{1,189}$")
 
 
@@ -38,7 +39,7 @@ class MailboxForm:
     smtp_security: str = "tls"
     smtp_user: str = ""  # "": no sign-in
     display_name: str = ""  # the name in From; "": the mailbox's name
-    aliases: tuple[str, ...] = ()
+    aliases: tuple[str, ...] = ()  # as `alias` reads them
     folders: tuple[str, ...] = ("INBOX",)  # customers' mail is read from these
     sent_folder: str = ""
     server_files_sent: bool | None = None  # None: as the provider is known to do
@@ -60,14 +61,14 @@ def checked(form: MailboxForm) -> MailboxForm:
         smtp_host=form.smtp_host.strip().rstrip("."),
         imap_user=form.imap_user.strip(),
         smtp_user=form.smtp_user.strip(),
-        aliases=tuple(dict.fromkeys(one.strip().lower() for one in form.aliases if one.strip())),
+        aliases=_aliases(form),
         folders=tuple(dict.fromkeys(one.strip() for one in form.folders if one.strip())),
         sent_folder=form.sent_folder.strip(),
         signature_html=safe_html.clean(form.signature_html).html if form.signature_html else "",
     )
     if not form.name:
         raise UserError(N_("Give the mailbox a name."), field="name")
-    for where, address in (("address", form.address), *(("aliases", one) for one in form.aliases)):
+    for where, address in (("address", form.address), *(("aliases", alias(one)[1]) for one in form.aliases)):
         if not _ADDRESS.match(address) or len(address) > 254:
             raise UserError(N_("%(address)s is not an e-mail address."), field=where, address=address)
     for where in ("imap", "smtp"):
@@ -84,6 +85,27 @@ def checked(form: MailboxForm) -> MailboxForm:
     if form.locale not in ("ja", "en"):
         raise UserError(N_("Choose a language."), field="locale")
     return form
+
+
+def alias(typed: str) -> tuple[str, str]:
+    """(name in From, address in lower case) of "Returns <returns@shop.example>" or of an address alone.
+
+    The name is "" for the mailbox's.
+    """
+    found = _NAMED.match(typed.strip())
+    name, address = (found[1], found[2]) if found else ("", typed)
+    shown = "".join(ch if ch.isprintable() else " " for ch in name)
+    return " ".join(shown.split()).strip('"')[:100], address.strip().lower()
+
+
+def _aliases(form: MailboxForm) -> tuple[str, ...]:
+    """As they are typed, tidied up, each address once."""
+    named = {address: name for name, address in reversed([alias(one) for one in form.aliases if one.strip()])}
+    return tuple(_typed(name, address) for address, name in reversed(named.items()))
+
+
+def _typed(name: str, address: str) -> str:
+    return f"{name} <{address}>" if name else address
 
 
 def form_of(session: Session, mailbox_id: int) -> MailboxForm:
@@ -103,7 +125,11 @@ def form_of(session: Session, mailbox_id: int) -> MailboxForm:
         smtp_security=mailbox.smtp_security,
         smtp_user=mailbox.smtp_user,
         display_name=mailbox.display_name,
-        aliases=tuple(one.address for one in mailbox.addresses if one.address != mailbox.address.lower()),
+        aliases=tuple(
+            _typed(one.display_name, one.address)
+            for one in mailbox.addresses
+            if one.address != mailbox.address.lower()
+        ),
         folders=tuple(one.name for one in mailbox.folders if one.role == "inbox" and one.read) or ("INBOX",),
         sent_folder=mailbox.sent_folder,
         server_files_sent=mailbox.server_files_sent,

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from inbox import search
 from inbox.errors import N_, NotFound, UserError
-from inbox.mailboxes.forms import MailboxForm, checked, must_not_lend_passwords
+from inbox.mailboxes.forms import MailboxForm, alias, checked, must_not_lend_passwords
 from inbox.mailboxes.providers import files_sent_itself
 from inbox.mailboxes.secrets import seal
 from inbox.models import (
@@ -52,7 +52,7 @@ def add(session: Session, who: Viewer | None, form: MailboxForm, *, now: datetim
         server_files_sent=_files_sent(form),
         is_demo=is_demo,
         created_at=now,
-        addresses=[MailboxAddress(address=one) for one in _addresses(form)],
+        addresses=[MailboxAddress(address=one, display_name=name) for one, name in _addresses(form).items()],
         folders=[Folder(name=one, role="inbox") for one in form.folders],
     )
     if form.sent_folder:
@@ -186,8 +186,10 @@ def _columns(form: MailboxForm) -> dict[str, object]:
     return {name: getattr(form, name) for name in _COLUMNS} | {"display_name": form.display_name or form.name}
 
 
-def _addresses(form: MailboxForm) -> list[str]:
-    return list(dict.fromkeys((form.address.lower(), *form.aliases)))
+def _addresses(form: MailboxForm) -> dict[str, str]:
+    """Every address of the mailbox with its name in From, "" for the mailbox's."""
+    named = {address: name for name, address in map(alias, form.aliases)}
+    return {form.address.lower(): ""} | {one: name for one, name in named.items() if one != form.address.lower()}
 
 
 def _set_addresses(mailbox: Mailbox, form: MailboxForm) -> None:
@@ -196,9 +198,11 @@ def _set_addresses(mailbox: Mailbox, form: MailboxForm) -> None:
     for address, one in there.items():
         if address not in wanted:
             mailbox.addresses.remove(one)
-    for address in wanted:
-        if address not in there:
-            mailbox.addresses.append(MailboxAddress(address=address))
+    for address, name in wanted.items():
+        if address in there:
+            there[address].display_name = name
+        else:
+            mailbox.addresses.append(MailboxAddress(address=address, display_name=name))
 
 
 def _files_sent(form: MailboxForm) -> bool:

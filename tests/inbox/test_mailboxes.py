@@ -154,6 +154,24 @@ def test_s29_a_kept_password_goes_to_no_other_server_and_not_in_the_clear(
     mailboxes.change(session, None, mailbox_id, typed, now=NOW)
 
 
+def test_an_alias_may_have_a_name_of_its_own(session: Session, form: MailboxForm) -> None:
+    typed = ('"Returns & repairs"  <Returns@Shop.example>', "info@shop.example", "info@shop.example", form.address)
+    mailbox_id = mailboxes.add(session, None, replace(form, aliases=typed), now=NOW)
+    row = session.get_one(Mailbox, mailbox_id)
+    assert [(one.display_name, one.address) for one in row.addresses] == [
+        ("", "support@shop.example"),
+        ("Returns & repairs", "returns@shop.example"),
+        ("", "info@shop.example"),
+    ]
+    kept = mailboxes.form_of(session, mailbox_id)
+    assert kept.aliases == ("Returns & repairs <returns@shop.example>", "info@shop.example")
+    renamed = replace(kept, aliases=("returns@shop.example", "Info <info@shop.example>"))
+    mailboxes.change(session, None, mailbox_id, renamed, now=NOW)
+    assert [one.display_name for one in row.addresses] == ["", "", "Info"]
+    with pytest.raises(UserError):
+        mailboxes.change(session, None, mailbox_id, replace(kept, aliases=("Name <not an address>",)), now=NOW)
+
+
 def test_a_change_keeps_what_was_not_typed_and_starts_anew_after_trouble(session: Session, form: MailboxForm) -> None:
     mailbox_id = mailboxes.add(session, None, replace(form, aliases=("info@shop.example",)), now=NOW)
     row = session.get_one(Mailbox, mailbox_id)

@@ -39,7 +39,7 @@ def typed(dovecot: Dovecot, account: Account, smtp_sink: SmtpSink) -> dict[str, 
         "smtp_port": str(smtp_sink.port),
         "smtp_security": "plain",
         "smtp_login": "none",
-        "aliases": "shop@support.example, info@support.example",
+        "aliases": "shop@support.example, info@support.example\nReturns, Inc <returns@support.example>,",
         "colour": "#1c7a46",
         "locale": "ja",
         "folders": "INBOX",
@@ -86,8 +86,9 @@ def test_connecting_tries_both_directions_and_shows_the_mailbox(admin: Visitor, 
     assert mailboxes.open_secret(made.imap_secret) == typed["imap_password"]
     assert made.signature_html == "Orders<br>Tel. 03"
     assert sorted(one.address for one in made.addresses) == sorted(
-        [typed["address"], "shop@support.example", "info@support.example"]
+        [typed["address"], "shop@support.example", "info@support.example", "returns@support.example"]
     )
+    assert next(one.display_name for one in made.addresses if one.address.startswith("returns@")) == "Returns, Inc"
     page = admin.get(f"/mailboxes/{made.id}").text
     assert "Orders is connected. Its mail comes in now." in page
     assert typed["imap_password"] not in page

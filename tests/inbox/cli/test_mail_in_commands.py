@@ -9,9 +9,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, select
 
-from inbox import config
+from inbox import config, db
+from inbox.models import Mailbox
 from tests.inbox.boxes import Box
 from tests.inbox.truth import mails
 from tests.servers.dovecot import Dovecot
@@ -39,6 +40,26 @@ def lines(result: subprocess.CompletedProcess[str]) -> list[dict]:  # type: igno
 
 
 @pytest.mark.only_on("sqlite")
+def test_how_a_mailbox_looks_and_answers_is_told_when_it_is_added(engine: Engine, tmp_path: Path) -> None:
+    (tmp_path / "signature.html").write_text("<b>店</b><script>x</script>", encoding="utf-8")
+    looks = ("--display-name", "窓口ショップ", "--colour", "#1c7a46", "--no-quote")
+    looks += ("--signature", str(tmp_path / "signature.html"), "--alias", "返品係 <Returns@shop.example>")
+    where = ("--imap", "imap.shop.example", "--smtp", "smtp.shop.example", "--no-test", "--alias", "info@shop.example")
+    assert run("mailbox", "add", "shop@shop.example", *looks, *where, password="x").returncode == 0
+    assert run("mailbox", "add", "b@shop.example", *where, "--colour", "blue", password="x").returncode == 1
+    with db.reading() as session:
+        made = session.scalars(select(Mailbox)).one()
+        assert (made.display_name, made.colour, made.quote_replies) == ("窓口ショップ", "#1c7a46", False)
+        assert "店" in made.signature_html
+        assert "script" not in made.signature_html
+        assert {(one.display_name, one.address) for one in made.addresses} == {
+            ("", "shop@shop.example"),
+            ("返品係", "returns@shop.example"),
+            ("", "info@shop.example"),
+        }
+
+
+@pytest.mark.only_on("sqlite")
 def test_a_mailbox_is_added_listed_tried_and_removed(engine: Engine, dovecot: Dovecot, smtp_sink: SmtpSink) -> None:
     account = dovecot.account()
     where = ("--imap", f"127.0.0.1:{dovecot.imap}", "--imap-security", "plain")
@@ -54,7 +75,9 @@ def test_a_mailbox_is_added_listed_tried_and_removed(engine: Engine, dovecot: Do
     tried = run("mailbox", "test", account.user, "--json")
     assert json.loads(tried.stdout)["steps"][0] == {"step": "imap", "ok": True, "problem": "", "words": ""}
     assert run("mailbox", "test", "nobody@x.example").returncode == 1
-    assert run("mailbox", "remove", account.user, "--yes").returncode == 0
+    assert run("mailbox", "remove", account.user, "--json").returncode == 1
+    (removed,) = lines(run("mailbox", "remove", account.user, "--yes", "--json"))
+    assert removed == {"id": listed["id"], "address": account.user}
     assert run("mailbox", "list").stdout == ""
 
 

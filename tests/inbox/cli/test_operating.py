@@ -124,7 +124,7 @@ def test_migrate_makes_the_schema(tmp_path: Path, engine: Engine, monkeypatch: p
     monkeypatch.setenv("DATABASE_URL", f"sqlite:///{tmp_path / 'fresh.db'}")
     config.settings.cache_clear()
     assert run("migrate").exit_code == 0
-    assert run("migrate").exit_code == 0
+    assert json.loads(run("migrate", "--json").output) == {"up_to_date": True}
     fresh = db.make_engine(f"sqlite:///{tmp_path / 'fresh.db'}")
     with db.reading(fresh) as session:
         assert session.scalar(text("SELECT count(*) FROM conversation")) == 0
