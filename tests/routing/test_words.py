@@ -9,7 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from routing.words import OPERATORS, PATTERN_LENGTH, READ, BadPattern, Words, check_pattern, comparison, folded
+from routing.words import (
+    OPERATORS,
+    PATTERN_LENGTH,
+    PATTERN_READ,
+    READ,
+    BadPattern,
+    Words,
+    check_pattern,
+    comparison,
+    folded,
+)
 
 
 def holds(operator: str, value: str, text: str) -> bool:
@@ -120,12 +130,13 @@ def test_the_first_value_that_compares_is_told(operator: str) -> None:
 def test_a_pattern_that_hangs_other_engines_runs_in_linear_time() -> None:
     evil = comparison("pattern", ["^(a+)+$"])
     started = time.process_time()
-    assert evil(Words("a" * 50_000 + "!")) is None
+    assert evil(Words("a" * 15_000 + "!")) is None
     assert time.process_time() - started < 5.0
 
 
 def test_only_the_beginning_of_a_very_long_text_is_compared() -> None:
     text = Words("x" * READ + "needle")
+    assert comparison("pattern", ["needle"])(Words("x" * PATTERN_READ + "needle")) is None
     assert {comparison(operator, ["needle"])(text) for operator in OPERATORS} == {None}
 
 
