@@ -153,10 +153,11 @@ def _copy_is_due(session: Session, now: datetime) -> bool:
 
 def _lapse(now: datetime) -> None:
     with db.reading() as session:
-        gone = session.scalar(select(exists().where(Outgoing.state == "sending", Outgoing.lease_until < now)))
-    if gone:
+        holders = outbox.holders(session)
+    gone = frozenset(one for one in holders if heartbeats.is_gone(one.rpartition(":")[0]))
+    if gone or any(until < now for until in holders.values()):
         with db.transaction() as session:
-            count = outbox.lapse(session, now=now)
+            count = outbox.lapse(session, now=now, gone=gone)
         log.warning("leases_lapsed", count=count)
 
 

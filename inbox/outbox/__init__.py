@@ -29,7 +29,7 @@ from inbox.outbox.page import (
     one,
     page,
 )
-from inbox.outbox.queue import LEASE, Claimed, begin, claim, due_mailboxes, paused_by, put, recipient, renew
+from inbox.outbox.queue import LEASE, Claimed, begin, claim, due_mailboxes, holders, paused_by, put, recipient, renew
 from inbox.outbox.queue import release as give_back
 from inbox.outbox.settling import Done, found_elsewhere, give_up, lapse, sent_copy_of, settle
 
@@ -53,6 +53,7 @@ __all__ = [
     "give_back",
     "give_up",
     "hold",
+    "holders",
     "lapse",
     "mark_sent",
     "of_conversation",

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import bindparam, exists, insert, or_, select, update
+from sqlalchemy import bindparam, exists, func, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -230,11 +230,19 @@ def release(session: Session, worker: str, ids: Sequence[int], *, now: datetime)
     _end_attempts(session, given_back, outcome="released", now=now)
 
 
-def lapsed(session: Session, *, now: datetime, limit: int = 500) -> Sequence[Outgoing]:
-    """Rows whose worker stopped renewing its lease, locked."""
+def holders(session: Session) -> dict[str, datetime]:
+    """The workers that hold mails, and until when the lease that lapses first is theirs."""
+    held = select(Outgoing.lease_owner, func.min(Outgoing.lease_until)).where(Outgoing.state == "sending")
+    return {owner: until for owner, until in session.execute(held.group_by(Outgoing.lease_owner))}
+
+
+def lapsed(
+    session: Session, *, now: datetime, gone: frozenset[str] = frozenset(), limit: int = 500
+) -> Sequence[Outgoing]:
+    """Rows whose worker stopped renewing its lease, or is one of `gone`; locked."""
     return session.scalars(
         select(Outgoing)
-        .where(Outgoing.state == "sending", Outgoing.lease_until < now)
+        .where(Outgoing.state == "sending", or_(Outgoing.lease_until < now, Outgoing.lease_owner.in_(gone)))
         .order_by(Outgoing.id)
         .limit(limit)
         .with_for_update(skip_locked=True)

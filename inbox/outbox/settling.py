@@ -81,10 +81,13 @@ def settle(session: Session, worker: str, done: Sequence[Done], *, sent_copy: st
         ring.screens(session)
 
 
-def lapse(session: Session, *, now: datetime, limit: int = 500) -> int:
-    """Mails whose worker is gone: before DATA they are queued again, after it nobody knows: uncertain. How many."""
-    gone = queue.lapsed(session, now=now, limit=limit)
-    for outgoing in gone:
+def lapse(session: Session, *, now: datetime, gone: frozenset[str] = frozenset(), limit: int = 500) -> int:
+    """Mails whose worker is gone: before DATA they are queued again, after it nobody knows: uncertain. How many.
+
+    `gone` are workers that are known to be dead; their leases need not lapse.
+    """
+    left = queue.lapsed(session, now=now, gone=gone, limit=limit)
+    for outgoing in left:
         if outgoing.data_started_at is None:
             queue.end_attempt(session, outgoing, outcome="lapsed", now=now)
             outgoing.state, outgoing.lease_owner, outgoing.lease_until = "queued", "", None
@@ -92,10 +95,10 @@ def lapse(session: Session, *, now: datetime, limit: int = 500) -> int:
         queue.end_attempt(session, outgoing, outcome="uncertain", now=now)
         outgoing.recipients = [one if one["state"] else one | {"state": "uncertain"} for one in outgoing.recipients]
         _uncertain(session, outgoing, "", now=now)
-    if gone:
+    if left:
         ring.job(session, "send", queue="send")
         session.flush()
-    return len(gone)
+    return len(left)
 
 
 def give_up(session: Session, *, now: datetime, limit: int = 100) -> int:

@@ -184,6 +184,23 @@ def test_wrong_counters_are_found_and_made_right(mailbox_id: int) -> None:
         assert session.scalars(select(FolderCount.count)).all() == [1]
 
 
+def test_what_a_dead_sender_held_goes_on_at_once(mailbox_id: int) -> None:
+    now = datetime.now(UTC)
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    host, pid = heartbeats.name_of("worker").rpartition("@")[2].rpartition(":")[::2]
+    holders = (f"{host[:40]}:{dead.pid}:aa", f"{host[:40]}:{dead.pid}:bb", f"{host[:40]}:{pid}:cc", "elsewhere:1:dd")
+    ids = [a_mail(mailbox_id, number) for number in range(1, 5)]
+    with db.transaction() as session:
+        for holder in holders:
+            assert len(outbox.claim(session, mailbox_id, holder, now=now, limit=1)) == 1
+        outbox.begin(session, holders[1], ids[1:2], now=now)
+    clock.tick([step for step in clock.all_steps() if step.name == "lapsed_leases"])
+    with db.reading() as session:
+        states = [session.get_one(Outgoing, one).state for one in ids]
+    assert states == ["queued", "uncertain", "sending", "sending"]
+
+
 @pytest.mark.only_on("sqlite")
 def test_the_log_of_sqlite_is_moved_into_the_database(mailbox_id: int) -> None:
     a_mail(mailbox_id)
