@@ -145,10 +145,10 @@ class _Spoken:
     def working_day(self, count: int) -> date:
         if self.calendar is None:
             raise _CannotBe("no_calendar")
-        if count > FARTHEST.days:
-            raise _CannotBe("too_far")
+        if not 1 <= count <= FARTHEST.days:
+            raise _CannotBe("too_far" if count else "unreadable")
         try:
-            return working_day_after(self.calendar, self.here.date(), max(1, count))
+            return working_day_after(self.calendar, self.here.date(), count)
         except NoWorkingTime:
             raise _CannotBe("no_calendar") from None
 
