@@ -191,8 +191,8 @@ def test_hours_are_real_hours_over_the_change_of_clocks() -> None:
 ZONES = st.sampled_from(["Asia/Tokyo", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe"]).map(ZoneInfo)
 NOWS = st.datetimes(datetime(2020, 1, 1), datetime(2035, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
 CALENDARS = st.sampled_from([None, OFFICE, always()])
-SAID = """tomorrow next monday this week morning at in 2 3 h hours days 明日 来週 月曜 の 朝 9時 半 後 営業日 12/24 10:00
-:00 pm 24 日 月 末 今夜 december th 年 2026 - / ( 木 ) and a half 25 分 9999"""
+SAID = """tomorrow next monday this week morning at in 2 3 h hours days 明日 来週 月曜 の 朝 9時 半 後 営業日 12/24
+10:00 :00 pm 24 日 月 末 今夜 december th 年 2026 - / ( 木 ) and a half 25 分 9999"""
 PIECES = st.sampled_from(SAID.split())
 WIDE = str.maketrans("0123456789/: ", "０１２３４５６７８９／：　")
 
