@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import bindparam, func, null, or_, select, union_all
 from sqlalchemy.orm import Session, aliased
 
-from inbox import bodies, db, drafts, profiles
+from inbox import bodies, db, drafts, profiles, replies
 from inbox.db import Utc
 from inbox.drafts import DraftView
 from inbox.errors import NotFound
@@ -66,12 +66,13 @@ class FileView:
 
 @dataclass(frozen=True)
 class OutgoingView:
-    """Where an answer is on its way. `due_at` of a queued one: until then sending can be undone, or the next try."""
+    """Where an answer is on its way. `due_at` of a queued one: when it leaves, or the next try."""
 
     id: int
     state: str  # queued, held, sending, sent, failed, uncertain, cancelled
     due_at: datetime
     can_undo: bool  # its author asked for time to think and that is not over
+    undo_until: datetime  # so long a way back is promised; it lasts a little longer
     tries: int
     code: int | None  # the server's last answer
     answer: str
@@ -418,6 +419,7 @@ def _outgoing(row: Any, *, now: datetime) -> OutgoingView:
         state=row.state,
         due_at=row.due_at,
         can_undo=row.state in ("queued", "held") and row.tries == 0 and row.due_at > now,
+        undo_until=row.due_at - replies.HOLD,
         tries=row.tries,
         code=row.code,
         answer=row.answer,

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
-from inbox import db
+from inbox import db, replies
 from inbox.models import Draft, Event, Message, Outgoing, User
 from tests.inbox.cast import a_message
 from tests.web.conftest import Visitor, World, conversation
@@ -44,6 +44,11 @@ def test_an_answer_is_sent_and_leads_to_the_next_of_the_list(agent: Visitor, wor
     assert conversation(world.free).status == "closed"
     page = agent.get(done.headers["Location"]).text
     assert f"/replies/{sent.id}/undoing" in page, "a way back, also without scripts"
+    promised = (sent.due_at - replies.HOLD).isoformat()
+    shown = agent.get(f"/conversations/{world.free}").text
+    assert f'data-told-until="{promised}"' in page
+    assert f'data-until="{promised}"' in shown, "both count down to the same moment"
+    assert sent.due_at.isoformat() not in shown
 
 
 @pytest.mark.parametrize(
