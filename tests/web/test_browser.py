@@ -174,6 +174,16 @@ def test_the_help_sheet_lists_the_keys_of_the_page(sign_in: SignIn) -> None:
     expect(sheet).to_be_hidden()
 
 
+def test_who_signs_in_next_sees_no_titles_that_the_one_before_opened(sign_in: SignIn, served: str, world: World) -> None:
+    page = sign_in()
+    page.goto(f"{served}/conversations/{world.free}")
+    kept = "localStorage.getItem('madoguchi.recent')"
+    page.wait_for_function(f"{kept} !== null")
+    page.locator("form[action='/sign-out'] button").evaluate("button => button.click()")
+    page.wait_for_url("**/sign-in")
+    assert page.evaluate(kept) is None
+
+
 def test_the_palette_finds_folders_and_searches(sign_in: SignIn) -> None:
     page = sign_in()
     page.keyboard.press("Control+k")
