@@ -31,6 +31,7 @@ def desk(served: str, signed_page: Open, world: World, valkey: Valkey) -> Page:
     page = signed_page("agent")
     page.goto(f"{served}/conversations/{world.free}?box=open")
     page.wait_for_selector("#push[data-connected]", state="attached")
+    page.wait_for_selector("[data-conversation][data-live]")
     return page
 
 
@@ -202,6 +203,7 @@ def test_a_mail_that_arrives_is_shown_without_touching_the_words(desk: Page, wor
     expect(desk.get_by_role("textbox", name="Text of the mail")).to_have_text("Half a sentence")
     desk.keyboard.press("Control+Enter")
     until(lambda: conversation(world.free).status == "closed")
+    expect(desk.get_by_role("button", name="Undo")).to_be_visible()
 
 
 def test_having_read_what_arrived_is_enough_to_send(desk: Page, world: World) -> None:
@@ -212,6 +214,7 @@ def test_having_read_what_arrived_is_enough_to_send(desk: Page, world: World) ->
     desk.get_by_role("button", name="I have read it").click()
     desk.keyboard.press("Control+Enter")
     until(lambda: conversation(world.free).status == "closed")
+    expect(desk.get_by_role("button", name="Undo")).to_be_visible()
 
 
 def test_a_colleague_who_writes_is_seen_within_a_moment(desk: Page, world: World) -> None:
@@ -266,6 +269,7 @@ def test_keys_do_what_the_buttons_do(desk: Page, world: World) -> None:
     desk.wait_for_url(f"**/conversations/{world.mine}?box=open")
     desk.keyboard.press("!")
     until(lambda: conversation(world.mine).status == "spam")
+    expect(desk.get_by_role("button", name="Undo")).to_be_visible()
 
 
 def test_everything_works_without_scripts(served: str, signed_page: Open, world: World) -> None:
@@ -295,6 +299,7 @@ def test_axe_finds_nothing(served: str, signed_page: Open, world: World, theme: 
             page.keyboard.type("words")
         else:
             page.goto(served + path)
+        page.evaluate("document.querySelector('main').firstElementChild.scrollIntoView()")  # nothing half under the top bar
         page.evaluate(AXE.read_text("utf-8"))
         found = page.evaluate(
             "async () => (await axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21aa', 'wcag22aa']})).violations"
@@ -314,6 +319,7 @@ def test_a_forgotten_attachment_is_asked_for_once(desk: Page, world: World) -> N
     assert conversation(world.free).status == "open"
     desk.keyboard.press("Control+Enter")
     until(lambda: conversation(world.free).status == "closed")
+    expect(desk.get_by_role("button", name="Undo")).to_be_visible()
 
 
 def test_another_kind_of_answer_takes_the_place_only_when_the_words_are_safe(desk: Page, world: World) -> None:

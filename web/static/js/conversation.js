@@ -126,9 +126,9 @@
   async function sentence(response) {
     return new DOMParser().parseFromString(await response.text(), "text/html").body.textContent.trim() || words.failed;
   }
-  for (const box of page.querySelectorAll("details[data-focus-on-open]")) {
-    box.addEventListener("toggle", () => { if (box.open) box.querySelector("textarea, input:not([type=hidden]), select")?.focus(); });
-  }
+  page.addEventListener("toggle", ({ target }) => {
+    if (target.matches("details[data-focus-on-open][open]") && !target.contains(document.activeElement)) target.querySelector("textarea, input:not([type=hidden]), select")?.focus();
+  }, true);
   page.addEventListener("submit", (event) => { if (event.target.matches("[data-unread]")) staysUnread = true; });
 
   // -- what others do
@@ -176,7 +176,7 @@
     const html = plain(part);
     if (!old || (rendered.get(part.dataset.part) === html && !acted)) return;
     const used = old.contains(document.activeElement);
-    if (!acted && (used || old.querySelector("details[open].menu"))) { asked ??= setTimeout(refresh, 3000); return; }
+    if (!acted && (used || old.querySelector("details[open]:is(.menu, [data-focus-on-open])"))) { asked ??= setTimeout(refresh, 3000); return; }
     rendered.set(part.dataset.part, html);
     const open = acted ? [] : [...old.querySelectorAll("details[id][open]")].map((one) => one.id);
     const key = used ? (document.activeElement.closest("details")?.querySelector("summary") ?? document.activeElement).dataset.key : "";
@@ -244,4 +244,6 @@
     const here = page.querySelector("[data-begin]");
     if (here && here.getBoundingClientRect().bottom > innerHeight) here.scrollIntoView({ block: "start" });
   }
+
+  page.dataset.live = "yes";
 })();

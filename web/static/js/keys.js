@@ -24,7 +24,7 @@
 
   function press(element) {
     if (element.matches("input:not([type=checkbox]):not([type=submit]), textarea, select")) { element.focus(); element.select?.(); }
-    else if (element.matches("summary")) { element.parentElement.open = true; element.parentElement.querySelector(".menu-panel :is(select, input, button, a)")?.focus(); }
+    else if (element.matches("summary")) { element.parentElement.open = true; element.parentElement.querySelector(":scope > :not(summary) :is(textarea, select, input:not([type=hidden]), button, a)")?.focus(); }
     else element.click();
   }
 
