@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -13,6 +14,7 @@ from pathlib import Path
 from inbox.config import settings
 
 ASIDE = ".old"  # of a file that is about to be deleted
+WRITERS = 4  # files that are flushed to the disk at the same time: several cost little more than one
 
 
 class MissingBlob(Exception):
@@ -26,12 +28,15 @@ class Blobs:
         self.folder = folder
 
     def put(self, data: bytes) -> str:
-        """Stores `data` and returns its hex SHA-256; on return the bytes are on the disk."""
+        """Stores `data` and returns its hex SHA-256; on return the bytes and their name are on the disk."""
         return self.put_all([data])[0]
 
-    def put_all(self, many: Iterable[bytes]) -> list[str]:
-        """Stores several byte strings; each is flushed before the first name becomes visible to a commit."""
-        return [self._put(data) for data in many]
+    def put_all(self, many: Sequence[bytes]) -> list[str]:
+        """Stores several byte strings, as `put` does each."""
+        stored = list((_writers().map if len(many) > 1 else map)(self._put, many))
+        for folder in {self.folder, *(path.parent for path in map(self._path, stored))} if stored else ():
+            _flush(folder)
+        return stored
 
     def get(self, sha256: str) -> bytes:
         try:
@@ -110,6 +115,20 @@ class Blobs:
         os.close(descriptor)
         os.rename(temporary, path)  # whole or not at all: a reader never sees half a mail
         return sha256
+
+
+def _flush(folder: Path) -> None:
+    """Brings the names in a folder to the disk: a file whose name a power cut forgets is lost (see fsync(2))."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@cache
+def _writers() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(WRITERS, thread_name_prefix="blobs")
 
 
 @cache

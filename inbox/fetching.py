@@ -6,11 +6,10 @@ is open while a socket is waited for, and none while the children read.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import cache
 
 import structlog
 from sqlalchemy import select, update
@@ -24,7 +23,6 @@ from inbox.mailboxes import Account, FolderToRead
 from inbox.models import Folder, RawMail
 from inbox.wire.imap import Connection, Fetched
 
-WRITERS = 4  # files that are flushed to the disk at the same time
 LIVE = timedelta(days=1)  # a folder read anew: mail that came so long before the last reading is news, older is not
 
 log = structlog.get_logger()
@@ -119,24 +117,30 @@ class _Taking:
         self._uidvalidity = uidvalidity
         self._cursor = cursor
 
-    def all(self, batches: Iterable[list[Fetched]], *, stop: Callable[[], bool], moves_cursor: bool) -> int:
+    def all(self, batches: Iterator[list[Fetched]], *, stop: Callable[[], bool], moves_cursor: bool) -> int:
+        """While one batch is filed, the next one is read by the children and the one after it comes from the server."""
         taken = 0
-        ahead: list[intake.Answer] = []
-        for batch in batches:
-            kept = self._keep(batch, moves_cursor=moves_cursor)
-            taken += len(batch)
-            answers = intake.ask(kept, own_addresses=self._account.own_addresses)
-            self._file(ahead)
-            ahead = answers
-            if stop():
-                self._file(ahead)
-                raise Interrupted
-        self._file(ahead)
+        read: list[intake.Answer] = []
+        with ThreadPoolExecutor(1, thread_name_prefix="fetch") as fetcher:
+            coming = fetcher.submit(_next, batches)
+            while (stored := coming.result()) is not None:
+                stopping = stop()
+                if not stopping:
+                    coming = fetcher.submit(_next, batches)
+                kept = self._keep(stored, moves_cursor=moves_cursor)
+                taken += len(stored.batch)
+                being_read = intake.ask(kept, own_addresses=self._account.own_addresses)
+                self._file(read)
+                read = being_read
+                if stopping:
+                    self._file(read)
+                    raise Interrupted
+        self._file(read)
         return taken
 
-    def _keep(self, batch: list[Fetched], *, moves_cursor: bool) -> list[Kept]:
+    def _keep(self, stored: _Stored, *, moves_cursor: bool) -> list[Kept]:
         now = datetime.now(UTC)
-        hashes = _stored([one.raw for one in batch if one.raw is not None])
+        batch, hashes = stored.batch, iter(stored.hashes)
         arrivals = [
             Arrival(
                 uid=one.uid,
@@ -171,16 +175,20 @@ class _Taking:
         return since is not None and (arrived or now) < since
 
 
-def _stored(raws: list[bytes]):  # type: ignore[no-untyped-def]
-    """Hashes of the stored bytes, in order; flushing several files at once costs little more than one."""
-    if len(raws) < 2:
-        return iter(blobs().put_all(raws))
-    return _writers().map(blobs().put, raws)
+@dataclass(frozen=True)
+class _Stored:
+    """Mails as they came, and the hashes of those that have bytes, which are on the disk."""
+
+    batch: list[Fetched]
+    hashes: list[str]
 
 
-@cache
-def _writers() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(WRITERS, thread_name_prefix="blobs")
+def _next(batches: Iterator[list[Fetched]]) -> _Stored | None:
+    """The next mails from the server, their bytes stored; None at the end."""
+    batch = next(batches, None)
+    if batch is None:
+        return None
+    return _Stored(batch, blobs().put_all([one.raw for one in batch if one.raw is not None]))
 
 
 def _begin(folder_id: int, uidvalidity: int) -> _Cursor:

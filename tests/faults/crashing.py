@@ -26,7 +26,7 @@ from sqlalchemy import Engine, event, make_url, select
 from sqlalchemy.engine.default import DefaultDialect
 
 from inbox import config, db, drafts, fetching, intake, mailboxes, outbox, people, reading, replies, sending
-from inbox.blobs import Blobs, blobs
+from inbox.blobs import Blobs, _writers, blobs
 from inbox.errors import StaleReply
 from inbox.intake import filing
 from inbox.mail.understand import understand
@@ -74,7 +74,7 @@ def _in_the_fork(order: dict[str, Any]) -> None:
 
 def _obey(order: dict[str, Any]) -> None:
     os.environ.update(order["environment"])
-    for cached in (config.settings, blobs, ring.connection, fetching._writers):
+    for cached in (config.settings, blobs, ring.connection, _writers):
         cached.cache_clear()
     engine = _engine(order["environment"]["DATABASE_URL"])
     db.engine = lambda: engine  # type: ignore[assignment]
