@@ -275,11 +275,7 @@ def tag(session: Session, conversation: Conversation, name: str, *, now: datetim
     clean = " ".join(name.split())[:50]
     if not clean:
         raise UserError(N_("A tag needs a name."), field="tag")
-    found = session.scalar(select(Tag).where(Tag.name == clean))
-    if found is None:
-        found = Tag(name=clean)
-        session.add(found)
-        session.flush()
+    found = _tag(session, clean)
     inserted = upsert(
         session,
         ConversationTag,
@@ -289,6 +285,16 @@ def tag(session: Session, conversation: Conversation, name: str, *, now: datetim
     )
     if inserted:
         record(session, conversation, "tagged", now=now, actor_id=actor_id, tag=clean)
+    return found
+
+
+def _tag(session: Session, name: str) -> Tag:
+    """The tag of that name, made if need be; two people may do that at once."""
+    wanted = select(Tag).where(Tag.name == name)
+    found = session.scalar(wanted)
+    if found is None:
+        upsert(session, Tag, {"name": name}, key=["name"], update=None)
+        found = session.scalars(wanted).one()
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -10,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from inbox import conversations, db, lists, presence, triage
 from inbox.errors import NotFound, UserError
-from inbox.models import Claim, Conversation, Event, FolderCount, Presence
+from inbox.models import Claim, Conversation, Event, FolderCount, Presence, Tag
 from tests.inbox.cast import DAY, MINUTE, NOW, a_conversation, a_mailbox, a_message, a_viewer
 from tests.servers import wait_until
 
@@ -184,3 +185,27 @@ def test_taking_over_is_written_down(session: Session, support, aoi, ben) -> Non
     with pytest.raises(Conflict):
         presence.must_not_be_claimed(session, aoi, made.id, now=NOW)
     presence.must_not_be_claimed(session, ben, made.id, now=NOW)
+
+
+def test_two_people_may_add_the_same_new_tag_at_once(engine: Engine) -> None:
+    with db.transaction() as session:
+        mailbox = a_mailbox(session)
+        ids = [a_conversation(session, mailbox).id for _ in range(2)]
+        people = [a_viewer(session, name, mailbox) for name in ("Aoi", "Ben")]
+    barrier, made = threading.Barrier(2, timeout=30), [list[int](), list[int]()]
+
+    def add(side: int) -> None:
+        for n in range(40):
+            barrier.wait()
+            with db.transaction() as session:
+                made[side].append(triage.tag(session, people[side], ids[side], f"新しい {n}", now=NOW))
+
+    threads = [threading.Thread(target=add, args=(side,)) for side in (0, 1)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert made[0] == made[1]
+    assert len(set(made[0])) == 40
+    with db.reading() as session:
+        assert session.scalars(select(Tag.colour).distinct()).all() == ["#6b7280"]
