@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from inbox import conversations, customers, drafts, letters, outbox, people, presence, reading, search
+from inbox import attached, conversations, customers, drafts, letters, outbox, people, presence, reading, search
 from inbox.blobs import blobs
 from inbox.config import settings
 from inbox.db import insert_into
@@ -22,7 +22,7 @@ from inbox.errors import N_, Conflict, NotFound, StaleReply, UserError
 from inbox.mail import threads
 from inbox.mail.compose import Composed
 from inbox.mail.understand import snippet_of, understand
-from inbox.models import Attachment, Conversation, Draft, Mailbox, Message, Outgoing, ThreadKey
+from inbox.models import Conversation, Draft, Mailbox, Message, Outgoing, ThreadKey
 from inbox.people import Viewer
 from inbox.wire import ring
 from routing.claims import ReplyFacts, may_reply
@@ -230,19 +230,7 @@ def _file(
         raw_sha256=blobs().put(composed.raw),
         size=len(composed.raw),
         answers_id=view.answers_id,
-        attachments=[
-            Attachment(
-                position=position,
-                path=file.path,
-                name=file.name,
-                content_type=file.content_type,
-                size=file.size,
-                sha256=file.sha256,
-                content_id=file.content_id,
-                inline=file.inline,
-            )
-            for position, file in enumerate(read.files)
-        ],
+        attachments=attached.rows(read.files),
     )
     session.add(message)
     session.flush()

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from inbox import attached
 from inbox.intake.knowing import Knowledge, Stored
-from inbox.models import Attachment, Conversation, Message
+from inbox.models import Conversation, Message
 from inbox.reading import Reading
 
 PEOPLE_CHARACTERS = 200  # of the names in a list's row
@@ -90,19 +91,7 @@ def message_of(mail: Mail, conversation: Conversation, *, key: str, now: datetim
         raw_sha256=mail.sha256,
         size=mail.size,
         warnings=list(reading.warnings),
-        attachments=[
-            Attachment(
-                position=position,
-                path=file.path,
-                name=file.name,
-                content_type=file.content_type,
-                size=file.size,
-                sha256=file.sha256,
-                content_id=file.content_id,
-                inline=file.inline,
-            )
-            for position, file in enumerate(reading.files)
-        ],
+        attachments=attached.rows(reading.files),
         **columns,
     )
 
