@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.orm import Session
 
-from inbox.db import insert_into
+from inbox.db import insert_into, new_ids
 from inbox.models import Person, PersonAddress
 
 LONGEST_ADDRESS = 320  # characters; RFC 5321 allows 64 + 1 + 255
@@ -71,10 +71,11 @@ def _known(session: Session, addresses: Mapping[str, str] | list[str]) -> dict[s
 
 def _make(session: Session, named: dict[str, str], now: datetime) -> dict[str, Known]:
     """Inserts people and their addresses; an address that another transaction made meanwhile keeps its person."""
-    people = session.scalars(
-        insert(Person).returning(Person.id, sort_by_parameter_order=True),
-        [{"name": name, "created_at": now} for name in named.values()],
-    ).all()
+    people = new_ids(session, Person, len(named))
+    session.connection().execute(
+        insert(Person.__table__),
+        [{"id": number, "name": name, "created_at": now} for number, name in zip(people, named.values(), strict=True)],
+    )
     made = session.execute(
         insert_into(session, PersonAddress)
         .on_conflict_do_nothing(index_elements=["address"])
