@@ -29,13 +29,26 @@ from inbox.models.people import (
     SignInAttempt,
     User,
 )
+from inbox.models.routing import (
+    Absence,
+    Capacity,
+    MailboxTeam,
+    Rule,
+    RuleTrace,
+    RuleVersion,
+    RuleWaited,
+    Team,
+    TeamMember,
+)
 from inbox.models.search import SearchWords
 
 __all__ = [
+    "Absence",
     "Attachment",
     "Attempt",
     "AuditEvent",
     "Base",
+    "Capacity",
     "Claim",
     "Conversation",
     "ConversationTag",
@@ -49,6 +62,7 @@ __all__ = [
     "Mailbox",
     "MailboxAccess",
     "MailboxAddress",
+    "MailboxTeam",
     "Message",
     "Note",
     "OneTimeLink",
@@ -58,10 +72,16 @@ __all__ = [
     "Presence",
     "RawMail",
     "ReadMark",
+    "Rule",
+    "RuleTrace",
+    "RuleVersion",
+    "RuleWaited",
     "SearchWords",
     "Setting",
     "SignInAttempt",
     "Tag",
+    "Team",
+    "TeamMember",
     "ThreadKey",
     "User",
 ]

@@ -63,6 +63,9 @@ class Conversation(Base):
     subject: Mapped[str] = mapped_column(Text, default="")
     status: Mapped[str] = mapped_column(String(10), default="open")
     owner_id: Mapped[int | None] = mapped_column(ForeignKey("user.id"), index=True)
+    team_id: Mapped[int | None] = mapped_column(ForeignKey("team.id", ondelete="SET NULL"), index=True)
+    for_opener: Mapped[bool] = mapped_column(default=False)  # becomes whose of the team opens it first
+    priority: Mapped[str] = mapped_column(String(6), default="normal")  # routing.facts.PRIORITIES
     version: Mapped[int] = mapped_column(default=1)
     waiting_since: Mapped[datetime | None]
     opened_at: Mapped[datetime | None]  # first time that one of the team opened it; None: 新着

@@ -78,6 +78,21 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_person")),
     )
     op.create_table(
+        "rule",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("position", sa.Integer(), nullable=False),
+        sa.Column("enabled", sa.Boolean(), nullable=False),
+        sa.Column("removed", sa.Boolean(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("hits", sa.Integer(), nullable=False),
+        sa.Column("last_hit_at", inbox.db.Utc(timezone=True), nullable=True),
+        sa.Column("scheduled_at", inbox.db.Utc(timezone=True), nullable=False),
+        sa.Column("failures", sa.Integer(), nullable=False),
+        sa.Column("failed_at", inbox.db.Utc(timezone=True), nullable=True),
+        sa.Column("failure", sa.JSON(none_as_null=True), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_rule")),
+    )
+    op.create_table(
         "setting",
         sa.Column("key", sa.String(length=50), nullable=False),
         sa.Column("value", sa.JSON(), nullable=False),
@@ -126,6 +141,21 @@ def upgrade() -> None:
         sa.UniqueConstraint("email", name=op.f("uq_user_email")),
     )
     op.create_table(
+        "absence",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("user_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("starts_at", inbox.db.Utc(timezone=True), nullable=False),
+        sa.Column("ends_at", inbox.db.Utc(timezone=True), nullable=True),
+        sa.Column("why", sa.String(length=10), nullable=False),
+        sa.Column("entered_by_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.ForeignKeyConstraint(["entered_by_id"], ["user.id"], name=op.f("fk_absence_entered_by_id_user")),
+        sa.ForeignKeyConstraint(["user_id"], ["user.id"], name=op.f("fk_absence_user_id_user")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_absence")),
+    )
+    with op.batch_alter_table("absence", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_absence_user_id_ends_at"), ["user_id", "ends_at"], unique=False)
+
+    op.create_table(
         "audit_event",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("at", inbox.db.Utc(timezone=True), nullable=False),
@@ -139,57 +169,14 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_audit_event_at"), ["at"], unique=False)
 
     op.create_table(
-        "conversation",
-        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("mailbox_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("person_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
-        sa.Column("subject", sa.Text(), nullable=False),
-        sa.Column("status", sa.String(length=10), nullable=False),
-        sa.Column("owner_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
-        sa.Column("version", sa.Integer(), nullable=False),
-        sa.Column("waiting_since", inbox.db.Utc(timezone=True), nullable=True),
-        sa.Column("opened_at", inbox.db.Utc(timezone=True), nullable=True),
-        sa.Column("activity_at", inbox.db.Utc(timezone=True), nullable=False),
-        sa.Column("snoozed_until", inbox.db.Utc(timezone=True), nullable=True),
-        sa.Column("closed_at", inbox.db.Utc(timezone=True), nullable=True),
-        sa.Column("created_at", inbox.db.Utc(timezone=True), nullable=False),
-        sa.Column("message_count", sa.Integer(), nullable=False),
-        sa.Column("attachment_count", sa.Integer(), nullable=False),
-        sa.Column("last_direction", sa.String(length=3), nullable=False),
-        sa.Column("people", sa.Text(), nullable=False),
-        sa.Column("snippet", sa.Text(), nullable=False),
-        sa.Column("trouble", sa.String(length=20), nullable=False),
-        sa.Column("silent", sa.Boolean(), nullable=False),
-        sa.Column("joined_into_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
-        sa.CheckConstraint(
-            "status IN ('open', 'waiting', 'snoozed', 'closed', 'spam', 'joined')", name=op.f("ck_conversation_status")
-        ),
-        sa.ForeignKeyConstraint(
-            ["joined_into_id"],
-            ["conversation.id"],
-            name=op.f("fk_conversation_joined_into_id_conversation"),
-            ondelete="CASCADE",
-        ),
-        sa.ForeignKeyConstraint(
-            ["mailbox_id"], ["mailbox.id"], name=op.f("fk_conversation_mailbox_id_mailbox"), ondelete="CASCADE"
-        ),
-        sa.ForeignKeyConstraint(["owner_id"], ["user.id"], name=op.f("fk_conversation_owner_id_user")),
-        sa.ForeignKeyConstraint(["person_id"], ["person.id"], name=op.f("fk_conversation_person_id_person")),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_conversation")),
+        "capacity",
+        sa.Column("user_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("cap", sa.Integer(), nullable=True),
+        sa.Column("skills", sa.JSON(), nullable=False),
+        sa.Column("languages", sa.JSON(), nullable=False),
+        sa.ForeignKeyConstraint(["user_id"], ["user.id"], name=op.f("fk_capacity_user_id_user")),
+        sa.PrimaryKeyConstraint("user_id", name=op.f("pk_capacity")),
     )
-    with op.batch_alter_table("conversation", schema=None) as batch_op:
-        batch_op.create_index("ix_conversation_list", ["mailbox_id", "status", "activity_at", "id"], unique=False)
-        batch_op.create_index(
-            "ix_conversation_owner", ["mailbox_id", "status", "owner_id", "activity_at", "id"], unique=False
-        )
-        batch_op.create_index(batch_op.f("ix_conversation_owner_id"), ["owner_id"], unique=False)
-        batch_op.create_index(
-            "ix_conversation_owner_waiting", ["mailbox_id", "status", "owner_id", "waiting_since", "id"], unique=False
-        )
-        batch_op.create_index("ix_conversation_person", ["person_id", "activity_at"], unique=False)
-        batch_op.create_index("ix_conversation_snoozed", ["status", "snoozed_until"], unique=False)
-        batch_op.create_index("ix_conversation_waiting", ["mailbox_id", "status", "waiting_since", "id"], unique=False)
-
     op.create_table(
         "folder",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -293,6 +280,124 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("person_address", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_person_address_person_id"), ["person_id"], unique=False)
+
+    op.create_table(
+        "rule_version",
+        sa.Column("rule_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("at", inbox.db.Utc(timezone=True), nullable=False),
+        sa.Column("user_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("body", sa.JSON(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["rule_id"], ["rule.id"], name=op.f("fk_rule_version_rule_id_rule"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(["user_id"], ["user.id"], name=op.f("fk_rule_version_user_id_user")),
+        sa.PrimaryKeyConstraint("rule_id", "version", name=op.f("pk_rule_version")),
+    )
+    op.create_table(
+        "team",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("name", sa.String(length=100), nullable=False),
+        sa.Column("way", sa.String(length=12), nullable=False),
+        sa.Column("fallback_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("hand_back_minutes", sa.Integer(), nullable=True),
+        sa.Column("turn", sa.Integer(), nullable=False),
+        sa.Column("share", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("created_at", inbox.db.Utc(timezone=True), nullable=False),
+        sa.CheckConstraint(
+            "way IN ('round_robin', 'least_open', 'weighted', 'on_open', 'pull')", name=op.f("ck_team_way")
+        ),
+        sa.ForeignKeyConstraint(["fallback_id"], ["user.id"], name=op.f("fk_team_fallback_id_user")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_team")),
+        sa.UniqueConstraint("name", name=op.f("uq_team_name")),
+    )
+    op.create_table(
+        "conversation",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("mailbox_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("person_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("subject", sa.Text(), nullable=False),
+        sa.Column("status", sa.String(length=10), nullable=False),
+        sa.Column("owner_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("team_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("for_opener", sa.Boolean(), nullable=False),
+        sa.Column("priority", sa.String(length=6), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("waiting_since", inbox.db.Utc(timezone=True), nullable=True),
+        sa.Column("opened_at", inbox.db.Utc(timezone=True), nullable=True),
+        sa.Column("activity_at", inbox.db.Utc(timezone=True), nullable=False),
+        sa.Column("snoozed_until", inbox.db.Utc(timezone=True), nullable=True),
+        sa.Column("closed_at", inbox.db.Utc(timezone=True), nullable=True),
+        sa.Column("created_at", inbox.db.Utc(timezone=True), nullable=False),
+        sa.Column("message_count", sa.Integer(), nullable=False),
+        sa.Column("attachment_count", sa.Integer(), nullable=False),
+        sa.Column("last_direction", sa.String(length=3), nullable=False),
+        sa.Column("people", sa.Text(), nullable=False),
+        sa.Column("snippet", sa.Text(), nullable=False),
+        sa.Column("trouble", sa.String(length=20), nullable=False),
+        sa.Column("silent", sa.Boolean(), nullable=False),
+        sa.Column("joined_into_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.CheckConstraint(
+            "status IN ('open', 'waiting', 'snoozed', 'closed', 'spam', 'joined')", name=op.f("ck_conversation_status")
+        ),
+        sa.ForeignKeyConstraint(
+            ["joined_into_id"],
+            ["conversation.id"],
+            name=op.f("fk_conversation_joined_into_id_conversation"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["mailbox_id"], ["mailbox.id"], name=op.f("fk_conversation_mailbox_id_mailbox"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(["owner_id"], ["user.id"], name=op.f("fk_conversation_owner_id_user")),
+        sa.ForeignKeyConstraint(["person_id"], ["person.id"], name=op.f("fk_conversation_person_id_person")),
+        sa.ForeignKeyConstraint(
+            ["team_id"], ["team.id"], name=op.f("fk_conversation_team_id_team"), ondelete="SET NULL"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_conversation")),
+    )
+    with op.batch_alter_table("conversation", schema=None) as batch_op:
+        batch_op.create_index("ix_conversation_list", ["mailbox_id", "status", "activity_at", "id"], unique=False)
+        batch_op.create_index(
+            "ix_conversation_owner", ["mailbox_id", "status", "owner_id", "activity_at", "id"], unique=False
+        )
+        batch_op.create_index(batch_op.f("ix_conversation_owner_id"), ["owner_id"], unique=False)
+        batch_op.create_index(
+            "ix_conversation_owner_waiting", ["mailbox_id", "status", "owner_id", "waiting_since", "id"], unique=False
+        )
+        batch_op.create_index("ix_conversation_person", ["person_id", "activity_at"], unique=False)
+        batch_op.create_index("ix_conversation_snoozed", ["status", "snoozed_until"], unique=False)
+        batch_op.create_index(batch_op.f("ix_conversation_team_id"), ["team_id"], unique=False)
+        batch_op.create_index("ix_conversation_waiting", ["mailbox_id", "status", "waiting_since", "id"], unique=False)
+
+    op.create_table(
+        "mailbox_team",
+        sa.Column("mailbox_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("team_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["mailbox_id"], ["mailbox.id"], name=op.f("fk_mailbox_team_mailbox_id_mailbox"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["team_id"], ["team.id"], name=op.f("fk_mailbox_team_team_id_team"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("mailbox_id", name=op.f("pk_mailbox_team")),
+    )
+    with op.batch_alter_table("mailbox_team", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_mailbox_team_team_id"), ["team_id"], unique=False)
+
+    op.create_table(
+        "team_member",
+        sa.Column("team_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("user_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("weight", sa.Integer(), nullable=False),
+        sa.Column("turn", sa.Integer(), nullable=False),
+        sa.Column("share", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.ForeignKeyConstraint(["team_id"], ["team.id"], name=op.f("fk_team_member_team_id_team"), ondelete="CASCADE"),
+        sa.ForeignKeyConstraint(["user_id"], ["user.id"], name=op.f("fk_team_member_user_id_user")),
+        sa.PrimaryKeyConstraint("team_id", "user_id", name=op.f("pk_team_member")),
+    )
+    with op.batch_alter_table("team_member", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_team_member_user_id"), ["user_id"], unique=False)
 
     op.create_table(
         "claim",
@@ -479,6 +584,25 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("user_id", "conversation_id", name=op.f("pk_read_mark")),
     )
     op.create_table(
+        "rule_waited",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("conversation_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("rule_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("waiting_since", inbox.db.Utc(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["conversation_id"],
+            ["conversation.id"],
+            name=op.f("fk_rule_waited_conversation_id_conversation"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(["rule_id"], ["rule.id"], name=op.f("fk_rule_waited_rule_id_rule"), ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_rule_waited")),
+        sa.UniqueConstraint("conversation_id", "rule_id", name=op.f("uq_rule_waited_conversation_id_rule_id")),
+    )
+    with op.batch_alter_table("rule_waited", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_rule_waited_rule_id"), ["rule_id"], unique=False)
+
+    op.create_table(
         "thread_key",
         sa.Column("mailbox_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("key", sa.String(length=32), nullable=False),
@@ -595,6 +719,31 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_raw_mail_message_id"), ["message_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_raw_mail_sha256"), ["sha256"], unique=False)
         batch_op.create_index("ix_raw_mail_waiting", ["state", "id"], unique=False)
+
+    op.create_table(
+        "rule_trace",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("conversation_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("message_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("at", inbox.db.Utc(timezone=True), nullable=False),
+        sa.Column("happened", sa.String(length=20), nullable=False),
+        sa.Column("done", sa.Integer(), nullable=False),
+        sa.Column("capped", sa.Boolean(), nullable=False),
+        sa.Column("trace", sa.JSON(), nullable=False),
+        sa.Column("assignment", sa.JSON(none_as_null=True), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["conversation_id"],
+            ["conversation.id"],
+            name=op.f("fk_rule_trace_conversation_id_conversation"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["message_id"], ["message.id"], name=op.f("fk_rule_trace_message_id_message"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_rule_trace")),
+    )
+    with op.batch_alter_table("rule_trace", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_rule_trace_conversation_id_id"), ["conversation_id", "id"], unique=False)
 
     op.create_table(
         "search_words",
@@ -742,6 +891,10 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_search_words_message_id"))
 
     op.drop_table("search_words")
+    with op.batch_alter_table("rule_trace", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_rule_trace_conversation_id_id"))
+
+    op.drop_table("rule_trace")
     with op.batch_alter_table("raw_mail", schema=None) as batch_op:
         batch_op.drop_index("ix_raw_mail_waiting")
         batch_op.drop_index(batch_op.f("ix_raw_mail_sha256"))
@@ -761,6 +914,10 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_thread_key_conversation_id"))
 
     op.drop_table("thread_key")
+    with op.batch_alter_table("rule_waited", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_rule_waited_rule_id"))
+
+    op.drop_table("rule_waited")
     op.drop_table("read_mark")
     with op.batch_alter_table("presence", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_presence_until"))
@@ -792,6 +949,27 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_claim_until"))
 
     op.drop_table("claim")
+    with op.batch_alter_table("team_member", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_team_member_user_id"))
+
+    op.drop_table("team_member")
+    with op.batch_alter_table("mailbox_team", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_mailbox_team_team_id"))
+
+    op.drop_table("mailbox_team")
+    with op.batch_alter_table("conversation", schema=None) as batch_op:
+        batch_op.drop_index("ix_conversation_waiting")
+        batch_op.drop_index(batch_op.f("ix_conversation_team_id"))
+        batch_op.drop_index("ix_conversation_snoozed")
+        batch_op.drop_index("ix_conversation_person")
+        batch_op.drop_index("ix_conversation_owner_waiting")
+        batch_op.drop_index(batch_op.f("ix_conversation_owner_id"))
+        batch_op.drop_index("ix_conversation_owner")
+        batch_op.drop_index("ix_conversation_list")
+
+    op.drop_table("conversation")
+    op.drop_table("team")
+    op.drop_table("rule_version")
     with op.batch_alter_table("person_address", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_person_address_person_id"))
 
@@ -810,20 +988,15 @@ def downgrade() -> None:
     op.drop_table("mailbox_access")
     op.drop_table("folder_count")
     op.drop_table("folder")
-    with op.batch_alter_table("conversation", schema=None) as batch_op:
-        batch_op.drop_index("ix_conversation_waiting")
-        batch_op.drop_index("ix_conversation_snoozed")
-        batch_op.drop_index("ix_conversation_person")
-        batch_op.drop_index("ix_conversation_owner_waiting")
-        batch_op.drop_index(batch_op.f("ix_conversation_owner_id"))
-        batch_op.drop_index("ix_conversation_owner")
-        batch_op.drop_index("ix_conversation_list")
-
-    op.drop_table("conversation")
+    op.drop_table("capacity")
     with op.batch_alter_table("audit_event", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_audit_event_at"))
 
     op.drop_table("audit_event")
+    with op.batch_alter_table("absence", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_absence_user_id_ends_at"))
+
+    op.drop_table("absence")
     op.drop_table("user")
     op.drop_table("tag")
     with op.batch_alter_table("sign_in_attempt", schema=None) as batch_op:
@@ -832,6 +1005,7 @@ def downgrade() -> None:
 
     op.drop_table("sign_in_attempt")
     op.drop_table("setting")
+    op.drop_table("rule")
     op.drop_table("person")
     op.drop_table("mailbox")
     with op.batch_alter_table("heartbeat", schema=None) as batch_op:
