@@ -36,7 +36,7 @@ from inbox.people import first_login_link
 
 WORKERS = 2
 GRACEFUL_SECONDS = 3  # an open screen's event stream holds a web process this long at a stop
-START_SECONDS = 60.0  # for all servers and processes together
+START_SECONDS = 180.0  # for all servers and processes together; a busy machine may take its time
 SETTLE_SECONDS = 15.0  # until poller, worker and clock have said that they live
 STOP_SECONDS = 40.0
 LONGEST_SOCKET_PATH = 103  # bytes, on the strictest system
