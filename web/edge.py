@@ -95,6 +95,7 @@ def end_transaction() -> None:
     """Commits and rings now, before a wire is touched. `begin_again` follows it."""
     _commit()
     g.session.close()
+    g.committed = True
 
 
 def begin_again(*, roll_back: bool = False) -> Session:
@@ -196,11 +197,13 @@ def _open() -> Session:
 def _begin() -> None:
     g.now = datetime.now(UTC)
     g.who = None
-    g.commit_anyway = False
+    g.commit_anyway = g.committed = g.ran_again = False
+    if request.endpoint == "static":
+        return  # the same for everybody: whoever asks is not looked at
+    g.session = _open()
+    g.told_before = list(session.get("_flashes", []))
     if "user" not in session or getattr(_view(), "for_everybody", False):
         request.max_content_length = BODY_OF_STRANGERS  # nothing of a body was read so far
-    if request.endpoint != "static":
-        g.session = _open()
 
 
 def _admit() -> AnyResponse | tuple[str, int, dict[str, str]] | None:
@@ -338,10 +341,12 @@ def _too_large() -> str:
     return gettext("That is too large. The limit is %(mb)d MB.", mb=settings().max_upload_bytes // 1_000_000)
 
 
-def _show_any(error: Exception) -> Answer:
+def _show_any(error: Exception) -> Answer | AnyResponse:
     """The page edge's bare catch: logged with a number, answered calmly."""
     number = secrets.token_hex(4)
     cause = getattr(error, "original_exception", None) or error
+    if _is_deadlock(cause) and not g.ran_again and not g.committed:
+        return _run_again()
     _drop_connection()
     if _no_such_id(cause):
         return _show_user_error(NotFound())
@@ -356,6 +361,25 @@ def _show_any(error: Exception) -> Answer:
         "Something went wrong on our side. Nothing was changed. It is logged under %(number)s.", number=number
     )
     return _page(500, gettext("Something went wrong"), sentence, number=number)
+
+
+def _is_deadlock(error: BaseException) -> bool:
+    return isinstance(error, OperationalError) and type(error.orig).__name__ == "DeadlockDetected"
+
+
+def _run_again() -> AnyResponse:
+    """Two changes waited for each other and PostgreSQL ended this one: nothing of it was written, so it has its turn
+    now."""
+    log.warning("deadlock_run_again", path=request.path, method=request.method)
+    begin_again(roll_back=True)
+    g.commit_anyway, g.ran_again = False, True
+    session["_flashes"] = g.told_before
+    for file in request.files.values():
+        file.seek(0)
+    try:
+        return current_app.make_response(current_app.dispatch_request())
+    except Exception as error:  # the page edge once more
+        return current_app.make_response(current_app.handle_user_exception(error))
 
 
 def _drop_connection() -> None:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import select, text, update
 
 from inbox import db, replies
-from inbox.models import Draft, Event, Message, Outgoing, User
+from inbox.models import Conversation, Draft, Event, Message, Outgoing, User
 from tests.inbox.cast import a_message
+from tests.servers import wait_until
 from tests.web.conftest import Visitor, World, conversation
 from tests.web.test_drafts import SCRIPT, started, the_draft
 
@@ -28,8 +30,6 @@ def form(text: str = "発送しました。", *, seen: int = 1, rev: int = 1, **
 
 def customer_writes(conversation_id: int, text: str = "Please hurry!") -> None:
     with db.transaction() as session:
-        from inbox.models import Conversation
-
         a_message(session, session.get_one(Conversation, conversation_id), text, at=datetime.now(UTC))
 
 
@@ -119,6 +119,33 @@ def test_undo_brings_the_draft_back_with_all_its_words(agent: Visitor, world: Wo
         == 303
     )
     assert [one.state for one in outgoings()] == ["cancelled", "queued"]
+
+
+@pytest.mark.only_on("postgres")
+def test_a_deadlock_is_nothing_that_a_person_sees(agent: Visitor, world: World) -> None:
+    """Undo takes the mail, then its conversation; who files a bounce takes the conversation, then the mail."""
+    draft = started(agent, world)
+    agent.post(f"/drafts/{draft}/replies", form("Oops"))
+    [sent] = outgoings()
+    waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+    held, ended = threading.Event(), []
+
+    def file_a_bounce() -> None:
+        with db.engine().connect() as watching, db.transaction() as session:
+            session.get_one(Conversation, world.free, with_for_update=True)
+            held.set()
+            wait_until(lambda: watching.scalar(waiting), what="undo waits for the conversation")
+            session.get_one(Outgoing, sent.id, with_for_update=True)
+            ended.append(True)
+
+    thread = threading.Thread(target=file_a_bounce)
+    thread.start()
+    assert held.wait(20)
+    back = agent.post(f"/replies/{sent.id}/undoing")
+    thread.join(20)
+    assert ended == [True]
+    assert (back.status_code, back.headers["Location"]) == (303, f"/conversations/{world.free}?draft={draft}#composer")
+    assert [one.state for one in outgoings()] == ["cancelled"]
 
 
 def test_undo_after_it_left_says_so(agent: Visitor, world: World) -> None:
