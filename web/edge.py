@@ -197,7 +197,7 @@ def _open() -> Session:
 def _begin() -> None:
     g.now = datetime.now(UTC)
     g.who = None
-    g.commit_anyway = g.committed = g.ran_again = False
+    g.commit_anyway = g.committed = g.ran_again = g.admitted = False
     if request.endpoint == "static":
         return  # the same for everybody: whoever asks is not looked at
     g.session = _open()
@@ -226,6 +226,7 @@ def _admit() -> AnyResponse | tuple[str, int, dict[str, str]] | None:
     if g.who is None:
         return _ask_to_sign_in()
     people.must_be(g.who, getattr(view, "only", "agent"))
+    g.admitted = True
     return None
 
 
@@ -345,7 +346,7 @@ def _show_any(error: Exception) -> Answer | AnyResponse:
     """The page edge's bare catch: logged with a number, answered calmly."""
     number = secrets.token_hex(4)
     cause = getattr(error, "original_exception", None) or error
-    if _is_deadlock(cause) and not g.ran_again and not g.committed:
+    if _is_deadlock(cause) and g.admitted and not g.ran_again and not g.committed:
         return _run_again()
     _drop_connection()
     if _no_such_id(cause):
