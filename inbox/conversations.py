@@ -55,6 +55,8 @@ EVENTS = {
     "noted": N_("A note was written"),
     "tagged": N_("A tag was added"),
     "untagged": N_("A tag was removed"),
+    "team": N_("The team changed"),
+    "priority": N_("The priority changed"),
     "joined": N_("Conversations were joined"),
     "unjoined": N_("A join was undone"),
     "taken_over": N_("A colleague's claim was taken over"),
@@ -123,13 +125,22 @@ def record(
 def together(session: Session) -> Iterator[None]:
     """All verbs inside write their rows, counters and events in a few statements at the end: for mails by the dozen.
 
-    New rows have no id before the end; hand over the message itself where an event is to name it.
+    New rows have no id before the end; hand over the message itself where an event is to name it. Inside another one
+    it writes with that one, or nothing if it fails.
     """
+    outer = _together(session)
     gathered = session.info["together"] = _Together()
     try:
         yield
     finally:
-        del session.info["together"]
+        if outer is None:
+            del session.info["together"]
+        else:
+            session.info["together"] = outer
+    if outer is not None:
+        outer.events += gathered.events
+        outer.counts.update(gathered.counts)
+        return
     _number(session)
     session.flush()
     if gathered.events:
@@ -197,13 +208,49 @@ def come_back(session: Session, conversation: Conversation, *, waiting_since: da
         place(session, conversation, status="open")
 
 
-def assign(session: Session, conversation: Conversation, owner_id: int | None, *, now: datetime, actor_id: int | None) -> None:
-    """Gives the conversation to somebody, or to nobody."""
+def assign(
+    session: Session,
+    conversation: Conversation,
+    owner_id: int | None,
+    *,
+    now: datetime,
+    actor_id: int | None,
+    **about: Any,
+) -> None:
+    """Gives the conversation to somebody, or to nobody. `about` (here and below): what else the history keeps."""
+    conversation.for_opener = False
     if conversation.owner_id == owner_id:
         return
     before = conversation.owner_id
     place(session, conversation, owner_id=owner_id)
-    record(session, conversation, "assigned", now=now, actor_id=actor_id, before=before, after=owner_id)
+    record(session, conversation, "assigned", now=now, actor_id=actor_id, before=before, after=owner_id, **about)
+
+
+def give_to_team(
+    session: Session,
+    conversation: Conversation,
+    team_id: int | None,
+    *,
+    now: datetime,
+    actor_id: int | None,
+    **about: Any,
+) -> None:
+    """The team in charge; who of it answers is another question."""
+    if conversation.team_id == team_id:
+        return
+    before, conversation.team_id = conversation.team_id, team_id
+    record(session, conversation, "team", now=now, actor_id=actor_id, team_before=before, team_after=team_id, **about)
+
+
+def set_priority(
+    session: Session, conversation: Conversation, priority: str, *, now: datetime, actor_id: int | None, **about: Any
+) -> None:
+    """One of routing.facts.PRIORITIES."""
+    if conversation.priority == priority:
+        return
+    before, conversation.priority = conversation.priority, priority
+    told = {"priority_before": before, "priority_after": priority}
+    record(session, conversation, "priority", now=now, actor_id=actor_id, **told, **about)
 
 
 def set_status(
@@ -214,6 +261,7 @@ def set_status(
     now: datetime,
     actor_id: int | None,
     until: datetime | None = None,
+    **about: Any,
 ) -> None:
     """open, waiting, snoozed (needs `until`, in the future), closed or spam."""
     if status == "snoozed" and (until is None or until <= now):
@@ -224,7 +272,7 @@ def set_status(
     place(session, conversation, status=status, closed_at=now)
     conversation.snoozed_until = until if status == "snoozed" else None
     told = {"until": until.isoformat()} if until else {}
-    record(session, conversation, "status", now=now, actor_id=actor_id, before=before, after=status, **told)
+    record(session, conversation, "status", now=now, actor_id=actor_id, before=before, after=status, **told, **about)
 
 
 def wake_due(session: Session, *, now: datetime, limit: int = 200) -> int:
@@ -270,12 +318,14 @@ def note(session: Session, conversation: Conversation, author: User, *, text: st
     return written
 
 
-def tag(session: Session, conversation: Conversation, name: str, *, now: datetime, actor_id: int | None) -> Tag:
+def tag(
+    session: Session, conversation: Conversation, name: str, *, now: datetime, actor_id: int | None, **about: Any
+) -> Tag:
     """Adds a tag, made on first use."""
     clean = " ".join(name.split())[:50]
     if not clean:
         raise UserError(N_("A tag needs a name."), field="tag")
-    found = _tag(session, clean)
+    found = tag_named(session, clean)
     inserted = upsert(
         session,
         ConversationTag,
@@ -284,11 +334,11 @@ def tag(session: Session, conversation: Conversation, name: str, *, now: datetim
         update=None,
     )
     if inserted:
-        record(session, conversation, "tagged", now=now, actor_id=actor_id, tag=clean)
+        record(session, conversation, "tagged", now=now, actor_id=actor_id, tag=clean, **about)
     return found
 
 
-def _tag(session: Session, name: str) -> Tag:
+def tag_named(session: Session, name: str) -> Tag:
     """The tag of that name, made if need be; two people may do that at once."""
     wanted = select(Tag).where(Tag.name == name)
     found = session.scalar(wanted)
@@ -298,7 +348,9 @@ def _tag(session: Session, name: str) -> Tag:
     return found
 
 
-def untag(session: Session, conversation: Conversation, tag_id: int, *, now: datetime, actor_id: int | None) -> None:
+def untag(
+    session: Session, conversation: Conversation, tag_id: int, *, now: datetime, actor_id: int | None, **about: Any
+) -> None:
     gone = session.execute(
         delete(ConversationTag).where(
             ConversationTag.conversation_id == conversation.id, ConversationTag.tag_id == tag_id
@@ -306,7 +358,7 @@ def untag(session: Session, conversation: Conversation, tag_id: int, *, now: dat
     )
     if gone.rowcount:
         name = session.scalar(select(Tag.name).where(Tag.id == tag_id))
-        record(session, conversation, "untagged", now=now, actor_id=actor_id, tag=name)
+        record(session, conversation, "untagged", now=now, actor_id=actor_id, tag=name, **about)
 
 
 def place(
@@ -316,6 +368,7 @@ def place(
     status: str | None = None,
     owner_id: int | str | None = "same",
     closed_at: datetime | None = None,
+    mailbox_id: int | None = None,
 ) -> None:
     """The only way in which status, owner or mailbox of a conversation change: the kept counters follow.
 
@@ -329,6 +382,8 @@ def place(
         conversation.closed_at = closed_at if status == "closed" else None
     if owner_id != "same":
         conversation.owner_id = owner_id  # type: ignore[assignment]
+    if mailbox_id is not None:
+        conversation.mailbox_id = mailbox_id
     new = (conversation.mailbox_id, conversation.status, conversation.owner_id or 0)
     if new != old:
         _count(session, {old: -1, new: 1})
