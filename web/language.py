@@ -126,7 +126,7 @@ def ngettext(one: str, many: str, num: int, **values: object) -> str:
 
 
 def page_text(text: str, **values: object) -> Markup:
-    """`_()` of the pages: what is filled in is escaped. A page has a hundred of these; Jinja's own takes five calls each."""
+    """`_()` of the pages: what is filled in is escaped. Jinja's own takes five calls for each."""
     if not values:
         return _translated_markup(_catalog_here(), text)
     return Markup(_translated(_catalog_here(), text)) % values  # noqa: S704 - catalogs are ours
