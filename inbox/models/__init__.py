@@ -16,6 +16,16 @@ from inbox.models.conversations import (
     Tag,
     ThreadKey,
 )
+from inbox.models.guards import (
+    Approval,
+    ApprovalPolicy,
+    ApproverPool,
+    LaterSending,
+    NearMiss,
+    NewStaff,
+    SendRule,
+    WrittenTo,
+)
 from inbox.models.mailboxes import Folder, Mailbox, MailboxAddress, RawMail
 from inbox.models.outgoing import Attempt, Draft, DraftFile, Outgoing
 from inbox.models.people import (
@@ -44,6 +54,9 @@ from inbox.models.search import SearchWords
 
 __all__ = [
     "Absence",
+    "Approval",
+    "ApprovalPolicy",
+    "ApproverPool",
     "Attachment",
     "Attempt",
     "AuditEvent",
@@ -59,11 +72,14 @@ __all__ = [
     "FolderCount",
     "Heartbeat",
     "JoinSuggestion",
+    "LaterSending",
     "Mailbox",
     "MailboxAccess",
     "MailboxAddress",
     "MailboxTeam",
     "Message",
+    "NearMiss",
+    "NewStaff",
     "Note",
     "OneTimeLink",
     "Outgoing",
@@ -77,6 +93,7 @@ __all__ = [
     "RuleVersion",
     "RuleWaited",
     "SearchWords",
+    "SendRule",
     "Setting",
     "SignInAttempt",
     "Tag",
@@ -84,4 +101,5 @@ __all__ = [
     "TeamMember",
     "ThreadKey",
     "User",
+    "WrittenTo",
 ]

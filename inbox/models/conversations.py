@@ -113,6 +113,7 @@ class Message(Base):
     direction: Mapped[str] = mapped_column(String(3))  # in, out
     kind: Mapped[str] = mapped_column(String(20))  # in: mail.facts.Kind; out: reply, forward, new, elsewhere (sent from Outlook)
     author_id: Mapped[int | None] = mapped_column(ForeignKey("user.id"))  # out: who wrote it here
+    approved_by_id: Mapped[int | None] = mapped_column(ForeignKey("user.id"))  # out: who let it go
     person_id: Mapped[int | None] = mapped_column(ForeignKey("person.id"))  # in: who wrote it
     from_name: Mapped[str] = mapped_column(Text, default="")
     from_address: Mapped[str] = mapped_column(Text, default="")
@@ -139,7 +140,7 @@ class Message(Base):
     warnings: Mapped[list[Any]] = mapped_column(default=list)
     answers_id: Mapped[int | None] = mapped_column(ForeignKey("message.id"))  # out: the message it replies to; bounce: the mail that bounced
     conversation: Mapped[Conversation] = relationship()
-    author: Mapped[User | None] = relationship()
+    author: Mapped[User | None] = relationship(foreign_keys=[author_id])
     attachments: Mapped[list[Attachment]] = relationship(order_by="Attachment.position", cascade="all, delete-orphan")
 
 

@@ -33,7 +33,7 @@ class Draft(Base):
     mailbox_id: Mapped[int] = mapped_column(ForeignKey("mailbox.id", ondelete="CASCADE"))
     author_id: Mapped[int] = mapped_column(ForeignKey("user.id"))
     kind: Mapped[str] = mapped_column(String(10))
-    state: Mapped[str] = mapped_column(String(10), default="open")  # open, sent, discarded
+    state: Mapped[str] = mapped_column(String(10), default="open")  # open, asked (for approval), later, sent, discarded
     answers_id: Mapped[int | None] = mapped_column(ForeignKey("message.id", ondelete="SET NULL"))
     from_address: Mapped[str] = mapped_column(String(254), default="")
     to: Mapped[list[Any]] = mapped_column(default=list)  # [[name, address], ...]
@@ -45,6 +45,7 @@ class Draft(Base):
     quote: Mapped[bool] = mapped_column(default=True)  # append the quoted original
     seen_version: Mapped[int] = mapped_column(default=0)
     refused_at: Mapped[datetime | None]  # its sending was refused because the conversation went on
+    came_back: Mapped[str] = mapped_column(String(12), default="")  # returned, approved, wrote_first, stale: why its author has it again
     rev: Mapped[int] = mapped_column(default=1)
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]

@@ -15,6 +15,19 @@ depends_on = None
 
 def upgrade() -> None:
     op.create_table(
+        "approval_policy",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("enabled", sa.Boolean(), nullable=False),
+        sa.Column("body", sa.JSON(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_approval_policy")),
+    )
+    op.create_table(
+        "approver_pool",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("body", sa.JSON(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_approver_pool")),
+    )
+    op.create_table(
         "heartbeat",
         sa.Column("name", sa.String(length=100), nullable=False),
         sa.Column("role", sa.String(length=20), nullable=False),
@@ -251,6 +264,12 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_mailbox_address_address"), ["address"], unique=False)
 
     op.create_table(
+        "new_staff",
+        sa.Column("user_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.ForeignKeyConstraint(["user_id"], ["user.id"], name=op.f("fk_new_staff_user_id_user")),
+        sa.PrimaryKeyConstraint("user_id", name=op.f("pk_new_staff")),
+    )
+    op.create_table(
         "one_time_link",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("kind", sa.String(length=10), nullable=False),
@@ -293,6 +312,15 @@ def upgrade() -> None:
         ),
         sa.ForeignKeyConstraint(["user_id"], ["user.id"], name=op.f("fk_rule_version_user_id_user")),
         sa.PrimaryKeyConstraint("rule_id", "version", name=op.f("pk_rule_version")),
+    )
+    op.create_table(
+        "send_rule",
+        sa.Column("mailbox_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("rules", sa.JSON(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["mailbox_id"], ["mailbox.id"], name=op.f("fk_send_rule_mailbox_id_mailbox"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("mailbox_id", name=op.f("pk_send_rule")),
     )
     op.create_table(
         "team",
@@ -490,6 +518,7 @@ def upgrade() -> None:
         sa.Column("direction", sa.String(length=3), nullable=False),
         sa.Column("kind", sa.String(length=20), nullable=False),
         sa.Column("author_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("approved_by_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
         sa.Column("person_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
         sa.Column("from_name", sa.Text(), nullable=False),
         sa.Column("from_address", sa.Text(), nullable=False),
@@ -516,6 +545,7 @@ def upgrade() -> None:
         sa.Column("warnings", sa.JSON(), nullable=False),
         sa.Column("answers_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
         sa.ForeignKeyConstraint(["answers_id"], ["message.id"], name=op.f("fk_message_answers_id_message")),
+        sa.ForeignKeyConstraint(["approved_by_id"], ["user.id"], name=op.f("fk_message_approved_by_id_user")),
         sa.ForeignKeyConstraint(["author_id"], ["user.id"], name=op.f("fk_message_author_id_user")),
         sa.ForeignKeyConstraint(
             ["conversation_id"],
@@ -660,6 +690,7 @@ def upgrade() -> None:
         sa.Column("quote", sa.Boolean(), nullable=False),
         sa.Column("seen_version", sa.Integer(), nullable=False),
         sa.Column("refused_at", inbox.db.Utc(timezone=True), nullable=True),
+        sa.Column("came_back", sa.String(length=12), nullable=False),
         sa.Column("rev", sa.Integer(), nullable=False),
         sa.Column("created_at", inbox.db.Utc(timezone=True), nullable=False),
         sa.Column("updated_at", inbox.db.Utc(timezone=True), nullable=False),
@@ -766,6 +797,56 @@ def upgrade() -> None:
         batch_op.create_index("ix_search_words_words", ["words"], unique=False, postgresql_using="gin")
 
     op.create_table(
+        "written_to",
+        sa.Column("address", sa.String(length=320), nullable=False),
+        sa.Column("message_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["message_id"], ["message.id"], name=op.f("fk_written_to_message_id_message"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("address", name=op.f("pk_written_to")),
+    )
+    with op.batch_alter_table("written_to", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_written_to_message_id"), ["message_id"], unique=False)
+
+    op.create_table(
+        "approval",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("draft_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("mailbox_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("author_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("state", sa.String(length=10), nullable=False),
+        sa.Column("pools", sa.JSON(), nullable=False),
+        sa.Column("reasons", sa.JSON(), nullable=False),
+        sa.Column("comment", sa.Text(), nullable=False),
+        sa.Column("answer", sa.Text(), nullable=False),
+        sa.Column("asked_at", inbox.db.Utc(timezone=True), nullable=False),
+        sa.Column("due_at", inbox.db.Utc(timezone=True), nullable=True),
+        sa.Column("decided_at", inbox.db.Utc(timezone=True), nullable=True),
+        sa.Column("decided_by_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("next_status", sa.String(length=10), nullable=False),
+        sa.Column("asked_with", sa.JSON(), nullable=False),
+        sa.Column("left_as", sa.JSON(none_as_null=True), nullable=True),
+        sa.Column("send_at", inbox.db.Utc(timezone=True), nullable=True),
+        sa.Column("regardless", sa.Boolean(), nullable=False),
+        sa.CheckConstraint(
+            "state IN ('asked', 'approved', 'returned', 'withdrawn', 'sent')", name=op.f("ck_approval_state")
+        ),
+        sa.ForeignKeyConstraint(["author_id"], ["user.id"], name=op.f("fk_approval_author_id_user")),
+        sa.ForeignKeyConstraint(["decided_by_id"], ["user.id"], name=op.f("fk_approval_decided_by_id_user")),
+        sa.ForeignKeyConstraint(
+            ["draft_id"], ["draft.id"], name=op.f("fk_approval_draft_id_draft"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["mailbox_id"], ["mailbox.id"], name=op.f("fk_approval_mailbox_id_mailbox"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_approval")),
+    )
+    with op.batch_alter_table("approval", schema=None) as batch_op:
+        batch_op.create_index("ix_approval_author", ["author_id", "id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_approval_draft_id"), ["draft_id"], unique=False)
+        batch_op.create_index("ix_approval_waiting", ["state", "mailbox_id"], unique=False)
+
+    op.create_table(
         "draft_file",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("draft_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -781,6 +862,54 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("draft_file", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_draft_file_draft_id"), ["draft_id"], unique=False)
+
+    op.create_table(
+        "later_sending",
+        sa.Column("draft_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("at", inbox.db.Utc(timezone=True), nullable=False),
+        sa.Column("regardless", sa.Boolean(), nullable=False),
+        sa.Column("next_status", sa.String(length=10), nullable=False),
+        sa.Column("made_at", inbox.db.Utc(timezone=True), nullable=False),
+        sa.Column("approved_by_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.ForeignKeyConstraint(["approved_by_id"], ["user.id"], name=op.f("fk_later_sending_approved_by_id_user")),
+        sa.ForeignKeyConstraint(
+            ["draft_id"], ["draft.id"], name=op.f("fk_later_sending_draft_id_draft"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("draft_id", name=op.f("pk_later_sending")),
+    )
+    with op.batch_alter_table("later_sending", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_later_sending_at"), ["at"], unique=False)
+
+    op.create_table(
+        "near_miss",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("at", inbox.db.Utc(timezone=True), nullable=False),
+        sa.Column("mailbox_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("conversation_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("draft_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("author_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("way", sa.String(length=10), nullable=False),
+        sa.Column("reason", sa.String(length=10), nullable=False),
+        sa.Column("holder", sa.String(length=100), nullable=False),
+        sa.Column("arrived", sa.JSON(), nullable=False),
+        sa.ForeignKeyConstraint(["author_id"], ["user.id"], name=op.f("fk_near_miss_author_id_user")),
+        sa.ForeignKeyConstraint(
+            ["conversation_id"],
+            ["conversation.id"],
+            name=op.f("fk_near_miss_conversation_id_conversation"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["draft_id"], ["draft.id"], name=op.f("fk_near_miss_draft_id_draft"), ondelete="SET NULL"
+        ),
+        sa.ForeignKeyConstraint(
+            ["mailbox_id"], ["mailbox.id"], name=op.f("fk_near_miss_mailbox_id_mailbox"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_near_miss")),
+    )
+    with op.batch_alter_table("near_miss", schema=None) as batch_op:
+        batch_op.create_index("ix_near_miss_at", ["at"], unique=False)
+        batch_op.create_index(batch_op.f("ix_near_miss_conversation_id"), ["conversation_id"], unique=False)
 
     op.create_table(
         "outgoing",
@@ -881,10 +1010,29 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_outgoing_conversation_id"))
 
     op.drop_table("outgoing")
+    with op.batch_alter_table("near_miss", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_near_miss_conversation_id"))
+        batch_op.drop_index("ix_near_miss_at")
+
+    op.drop_table("near_miss")
+    with op.batch_alter_table("later_sending", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_later_sending_at"))
+
+    op.drop_table("later_sending")
     with op.batch_alter_table("draft_file", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_draft_file_draft_id"))
 
     op.drop_table("draft_file")
+    with op.batch_alter_table("approval", schema=None) as batch_op:
+        batch_op.drop_index("ix_approval_waiting")
+        batch_op.drop_index(batch_op.f("ix_approval_draft_id"))
+        batch_op.drop_index("ix_approval_author")
+
+    op.drop_table("approval")
+    with op.batch_alter_table("written_to", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_written_to_message_id"))
+
+    op.drop_table("written_to")
     with op.batch_alter_table("search_words", schema=None) as batch_op:
         batch_op.drop_index("ix_search_words_words", postgresql_using="gin")
         batch_op.drop_index(batch_op.f("ix_search_words_note_id"))
@@ -969,6 +1117,7 @@ def downgrade() -> None:
 
     op.drop_table("conversation")
     op.drop_table("team")
+    op.drop_table("send_rule")
     op.drop_table("rule_version")
     with op.batch_alter_table("person_address", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_person_address_person_id"))
@@ -978,6 +1127,7 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_one_time_link_user_id"))
 
     op.drop_table("one_time_link")
+    op.drop_table("new_staff")
     with op.batch_alter_table("mailbox_address", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_mailbox_address_address"))
 
@@ -1012,3 +1162,5 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_heartbeat_role"))
 
     op.drop_table("heartbeat")
+    op.drop_table("approver_pool")
+    op.drop_table("approval_policy")
