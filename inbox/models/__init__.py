@@ -26,6 +26,16 @@ from inbox.models.guards import (
     SendRule,
     WrittenTo,
 )
+from inbox.models.deadlines import (
+    DeadlinePolicy,
+    Digest,
+    EscalationStep,
+    Handover,
+    HandoverRead,
+    MailboxCalendar,
+    Pause,
+    WorkCalendar,
+)
 from inbox.models.mailboxes import Folder, Mailbox, MailboxAddress, RawMail
 from inbox.models.outgoing import Attempt, Draft, DraftFile, Outgoing
 from inbox.models.people import (
@@ -65,17 +75,23 @@ __all__ = [
     "Claim",
     "Conversation",
     "ConversationTag",
+    "DeadlinePolicy",
+    "Digest",
     "Draft",
     "DraftFile",
+    "EscalationStep",
     "Event",
     "Folder",
     "FolderCount",
+    "Handover",
+    "HandoverRead",
     "Heartbeat",
     "JoinSuggestion",
     "LaterSending",
     "Mailbox",
     "MailboxAccess",
     "MailboxAddress",
+    "MailboxCalendar",
     "MailboxTeam",
     "Message",
     "NearMiss",
@@ -83,6 +99,7 @@ __all__ = [
     "Note",
     "OneTimeLink",
     "Outgoing",
+    "Pause",
     "Person",
     "PersonAddress",
     "Presence",
@@ -101,5 +118,6 @@ __all__ = [
     "TeamMember",
     "ThreadKey",
     "User",
+    "WorkCalendar",
     "WrittenTo",
 ]

@@ -55,6 +55,9 @@ class Conversation(Base):
         Index("ix_conversation_owner_waiting", "mailbox_id", "status", "owner_id", "waiting_since", "id"),
         Index("ix_conversation_person", "person_id", "activity_at"),
         Index("ix_conversation_snoozed", "status", "snoozed_until"),
+        Index("ix_conversation_due", "mailbox_id", "due_at", "soon_at", "id"),
+        Index("ix_conversation_next_step", "next_step_at"),
+        Index("ix_conversation_remind", "remind_at"),
     )
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)
@@ -71,6 +74,7 @@ class Conversation(Base):
     opened_at: Mapped[datetime | None]  # first time that one of the team opened it; None: 新着
     activity_at: Mapped[datetime]  # last message; the list's order
     snoozed_until: Mapped[datetime | None]
+    remind_at: Mapped[datetime | None]  # it comes back then in any case, whatever happens until then
     closed_at: Mapped[datetime | None]
     created_at: Mapped[datetime]
     message_count: Mapped[int] = mapped_column(default=0)
@@ -81,6 +85,17 @@ class Conversation(Base):
     trouble: Mapped[str] = mapped_column(String(20), default="")  # failed, uncertain, bounced: an answer did not arrive
     silent: Mapped[bool] = mapped_column(default=False)  # came in by the first import
     joined_into_id: Mapped[int | None] = mapped_column(ForeignKey("conversation.id", ondelete="CASCADE"))
+
+    # what its deadlines are worked out from, and what was worked out (inbox.kept_deadlines)
+    policy_id: Mapped[int | None] = mapped_column(ForeignKey("deadline_policy.id", ondelete="SET NULL"))  # a rule chose it
+    began_at: Mapped[datetime | None]  # the customer's first message for which clocks run; None: none do
+    first_asked_at: Mapped[datetime | None]  # the message that our first answer answered
+    first_answered_at: Mapped[datetime | None]
+    due_at: Mapped[datetime | None]  # of the most urgent clock that ticks
+    due_kind: Mapped[str] = mapped_column(String(12), default="")
+    soon_at: Mapped[datetime | None]  # from then on it is nearly due
+    next_step_at: Mapped[datetime | None]  # somebody is to be told then
+
     mailbox: Mapped[Mailbox] = relationship()
     person: Mapped[Person | None] = relationship()
     owner: Mapped[User | None] = relationship()

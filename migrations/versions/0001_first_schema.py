@@ -28,6 +28,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_approver_pool")),
     )
     op.create_table(
+        "deadline_policy",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("position", sa.Integer(), nullable=False),
+        sa.Column("enabled", sa.Boolean(), nullable=False),
+        sa.Column("body", sa.JSON(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_deadline_policy")),
+    )
+    op.create_table(
         "heartbeat",
         sa.Column("name", sa.String(length=100), nullable=False),
         sa.Column("role", sa.String(length=20), nullable=False),
@@ -154,6 +162,15 @@ def upgrade() -> None:
         sa.UniqueConstraint("email", name=op.f("uq_user_email")),
     )
     op.create_table(
+        "work_calendar",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("name", sa.String(length=100), nullable=False),
+        sa.Column("is_default", sa.Boolean(), nullable=False),
+        sa.Column("body", sa.JSON(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_work_calendar")),
+        sa.UniqueConstraint("name", name=op.f("uq_work_calendar_name")),
+    )
+    op.create_table(
         "absence",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("user_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -189,6 +206,14 @@ def upgrade() -> None:
         sa.Column("languages", sa.JSON(), nullable=False),
         sa.ForeignKeyConstraint(["user_id"], ["user.id"], name=op.f("fk_capacity_user_id_user")),
         sa.PrimaryKeyConstraint("user_id", name=op.f("pk_capacity")),
+    )
+    op.create_table(
+        "digest",
+        sa.Column("user_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("hour", sa.Integer(), nullable=True),
+        sa.Column("sent_on", sa.String(length=10), nullable=False),
+        sa.ForeignKeyConstraint(["user_id"], ["user.id"], name=op.f("fk_digest_user_id_user")),
+        sa.PrimaryKeyConstraint("user_id", name=op.f("pk_digest")),
     )
     op.create_table(
         "folder",
@@ -234,6 +259,24 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("mailbox_id", "status", "owner_id", name=op.f("pk_folder_count")),
     )
     op.create_table(
+        "handover",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("mailbox_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("author_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("at", inbox.db.Utc(timezone=True), nullable=False),
+        sa.Column("until", inbox.db.Utc(timezone=True), nullable=False),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(["author_id"], ["user.id"], name=op.f("fk_handover_author_id_user")),
+        sa.ForeignKeyConstraint(
+            ["mailbox_id"], ["mailbox.id"], name=op.f("fk_handover_mailbox_id_mailbox"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_handover")),
+    )
+    with op.batch_alter_table("handover", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_handover_mailbox_id"), ["mailbox_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_handover_until"), ["until"], unique=False)
+
+    op.create_table(
         "mailbox_access",
         sa.Column("user_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("mailbox_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -262,6 +305,24 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("mailbox_address", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_mailbox_address_address"), ["address"], unique=False)
+
+    op.create_table(
+        "mailbox_calendar",
+        sa.Column("mailbox_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("calendar_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["calendar_id"],
+            ["work_calendar.id"],
+            name=op.f("fk_mailbox_calendar_calendar_id_work_calendar"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["mailbox_id"], ["mailbox.id"], name=op.f("fk_mailbox_calendar_mailbox_id_mailbox"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("mailbox_id", name=op.f("pk_mailbox_calendar")),
+    )
+    with op.batch_alter_table("mailbox_calendar", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_mailbox_calendar_calendar_id"), ["calendar_id"], unique=False)
 
     op.create_table(
         "new_staff",
@@ -355,6 +416,7 @@ def upgrade() -> None:
         sa.Column("opened_at", inbox.db.Utc(timezone=True), nullable=True),
         sa.Column("activity_at", inbox.db.Utc(timezone=True), nullable=False),
         sa.Column("snoozed_until", inbox.db.Utc(timezone=True), nullable=True),
+        sa.Column("remind_at", inbox.db.Utc(timezone=True), nullable=True),
         sa.Column("closed_at", inbox.db.Utc(timezone=True), nullable=True),
         sa.Column("created_at", inbox.db.Utc(timezone=True), nullable=False),
         sa.Column("message_count", sa.Integer(), nullable=False),
@@ -365,6 +427,14 @@ def upgrade() -> None:
         sa.Column("trouble", sa.String(length=20), nullable=False),
         sa.Column("silent", sa.Boolean(), nullable=False),
         sa.Column("joined_into_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("policy_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("began_at", inbox.db.Utc(timezone=True), nullable=True),
+        sa.Column("first_asked_at", inbox.db.Utc(timezone=True), nullable=True),
+        sa.Column("first_answered_at", inbox.db.Utc(timezone=True), nullable=True),
+        sa.Column("due_at", inbox.db.Utc(timezone=True), nullable=True),
+        sa.Column("due_kind", sa.String(length=12), nullable=False),
+        sa.Column("soon_at", inbox.db.Utc(timezone=True), nullable=True),
+        sa.Column("next_step_at", inbox.db.Utc(timezone=True), nullable=True),
         sa.CheckConstraint(
             "status IN ('open', 'waiting', 'snoozed', 'closed', 'spam', 'joined')", name=op.f("ck_conversation_status")
         ),
@@ -380,12 +450,20 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["owner_id"], ["user.id"], name=op.f("fk_conversation_owner_id_user")),
         sa.ForeignKeyConstraint(["person_id"], ["person.id"], name=op.f("fk_conversation_person_id_person")),
         sa.ForeignKeyConstraint(
+            ["policy_id"],
+            ["deadline_policy.id"],
+            name=op.f("fk_conversation_policy_id_deadline_policy"),
+            ondelete="SET NULL",
+        ),
+        sa.ForeignKeyConstraint(
             ["team_id"], ["team.id"], name=op.f("fk_conversation_team_id_team"), ondelete="SET NULL"
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_conversation")),
     )
     with op.batch_alter_table("conversation", schema=None) as batch_op:
+        batch_op.create_index("ix_conversation_due", ["mailbox_id", "due_at", "soon_at", "id"], unique=False)
         batch_op.create_index("ix_conversation_list", ["mailbox_id", "status", "activity_at", "id"], unique=False)
+        batch_op.create_index("ix_conversation_next_step", ["next_step_at"], unique=False)
         batch_op.create_index(
             "ix_conversation_owner", ["mailbox_id", "status", "owner_id", "activity_at", "id"], unique=False
         )
@@ -394,9 +472,24 @@ def upgrade() -> None:
             "ix_conversation_owner_waiting", ["mailbox_id", "status", "owner_id", "waiting_since", "id"], unique=False
         )
         batch_op.create_index("ix_conversation_person", ["person_id", "activity_at"], unique=False)
+        batch_op.create_index("ix_conversation_remind", ["remind_at"], unique=False)
         batch_op.create_index("ix_conversation_snoozed", ["status", "snoozed_until"], unique=False)
         batch_op.create_index(batch_op.f("ix_conversation_team_id"), ["team_id"], unique=False)
         batch_op.create_index("ix_conversation_waiting", ["mailbox_id", "status", "waiting_since", "id"], unique=False)
+
+    op.create_table(
+        "handover_read",
+        sa.Column("handover_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("user_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("at", inbox.db.Utc(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["handover_id"], ["handover.id"], name=op.f("fk_handover_read_handover_id_handover"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(["user_id"], ["user.id"], name=op.f("fk_handover_read_user_id_user")),
+        sa.PrimaryKeyConstraint("handover_id", "user_id", name=op.f("pk_handover_read")),
+    )
+    with op.batch_alter_table("handover_read", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_handover_read_user_id"), ["user_id"], unique=False)
 
     op.create_table(
         "mailbox_team",
@@ -462,6 +555,33 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("conversation_tag", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_conversation_tag_tag_id"), ["tag_id"], unique=False)
+
+    op.create_table(
+        "escalation_step",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("conversation_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("kind", sa.String(length=12), nullable=False),
+        sa.Column("started_at", inbox.db.Utc(timezone=True), nullable=False),
+        sa.Column("percent", sa.Integer(), nullable=False),
+        sa.Column("at", inbox.db.Utc(timezone=True), nullable=False),
+        sa.Column("told", sa.JSON(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["conversation_id"],
+            ["conversation.id"],
+            name=op.f("fk_escalation_step_conversation_id_conversation"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_escalation_step")),
+        sa.UniqueConstraint(
+            "conversation_id",
+            "kind",
+            "started_at",
+            "percent",
+            name=op.f("uq_escalation_step_conversation_id_kind_started_at_percent"),
+        ),
+    )
+    with op.batch_alter_table("escalation_step", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_escalation_step_at"), ["at"], unique=False)
 
     op.create_table(
         "event",
@@ -580,6 +700,20 @@ def upgrade() -> None:
     with op.batch_alter_table("note", schema=None) as batch_op:
         batch_op.create_index("ix_note_conversation", ["conversation_id", "at"], unique=False)
 
+    op.create_table(
+        "pause",
+        sa.Column("conversation_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("started_at", inbox.db.Utc(timezone=True), nullable=False),
+        sa.Column("ended_at", inbox.db.Utc(timezone=True), nullable=True),
+        sa.Column("why", sa.String(length=10), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["conversation_id"],
+            ["conversation.id"],
+            name=op.f("fk_pause_conversation_id_conversation"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("conversation_id", "started_at", name=op.f("pk_pause")),
+    )
     op.create_table(
         "presence",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -1071,6 +1205,7 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_presence_until"))
 
     op.drop_table("presence")
+    op.drop_table("pause")
     with op.batch_alter_table("note", schema=None) as batch_op:
         batch_op.drop_index("ix_note_conversation")
 
@@ -1089,6 +1224,10 @@ def downgrade() -> None:
         batch_op.drop_index("ix_event_conversation")
 
     op.drop_table("event")
+    with op.batch_alter_table("escalation_step", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_escalation_step_at"))
+
+    op.drop_table("escalation_step")
     with op.batch_alter_table("conversation_tag", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_conversation_tag_tag_id"))
 
@@ -1105,15 +1244,22 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_mailbox_team_team_id"))
 
     op.drop_table("mailbox_team")
+    with op.batch_alter_table("handover_read", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_handover_read_user_id"))
+
+    op.drop_table("handover_read")
     with op.batch_alter_table("conversation", schema=None) as batch_op:
         batch_op.drop_index("ix_conversation_waiting")
         batch_op.drop_index(batch_op.f("ix_conversation_team_id"))
         batch_op.drop_index("ix_conversation_snoozed")
+        batch_op.drop_index("ix_conversation_remind")
         batch_op.drop_index("ix_conversation_person")
         batch_op.drop_index("ix_conversation_owner_waiting")
         batch_op.drop_index(batch_op.f("ix_conversation_owner_id"))
         batch_op.drop_index("ix_conversation_owner")
+        batch_op.drop_index("ix_conversation_next_step")
         batch_op.drop_index("ix_conversation_list")
+        batch_op.drop_index("ix_conversation_due")
 
     op.drop_table("conversation")
     op.drop_table("team")
@@ -1128,6 +1274,10 @@ def downgrade() -> None:
 
     op.drop_table("one_time_link")
     op.drop_table("new_staff")
+    with op.batch_alter_table("mailbox_calendar", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_mailbox_calendar_calendar_id"))
+
+    op.drop_table("mailbox_calendar")
     with op.batch_alter_table("mailbox_address", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_mailbox_address_address"))
 
@@ -1136,8 +1286,14 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_mailbox_access_mailbox_id"))
 
     op.drop_table("mailbox_access")
+    with op.batch_alter_table("handover", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_handover_until"))
+        batch_op.drop_index(batch_op.f("ix_handover_mailbox_id"))
+
+    op.drop_table("handover")
     op.drop_table("folder_count")
     op.drop_table("folder")
+    op.drop_table("digest")
     op.drop_table("capacity")
     with op.batch_alter_table("audit_event", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_audit_event_at"))
@@ -1147,6 +1303,7 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_absence_user_id_ends_at"))
 
     op.drop_table("absence")
+    op.drop_table("work_calendar")
     op.drop_table("user")
     op.drop_table("tag")
     with op.batch_alter_table("sign_in_attempt", schema=None) as batch_op:
@@ -1162,5 +1319,6 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_heartbeat_role"))
 
     op.drop_table("heartbeat")
+    op.drop_table("deadline_policy")
     op.drop_table("approver_pool")
     op.drop_table("approval_policy")
