@@ -16,12 +16,14 @@ from sqlalchemy.exc import SQLAlchemyError
 from inbox import db, fetching, mailboxes, reconcile
 from inbox.config import settings
 from inbox.fetching import Interrupted
-from inbox.mailboxes import LOGIN_TRIES, REFUSED, Account
+from inbox.mailboxes import LOGIN_TRIES, REFUSED, Account, FolderToRead
 from inbox.models import Folder, Mailbox
 from inbox.wire import imap, ring
 from inbox.wire.imap import Connection
 from inbox.wire.problems import Problem, WireProblem
 
+LOOK_SECONDS = 10.0  # IDLE watches one folder; so often the others are asked for news
+MOST_LOOKED_AT = 20  # folders; the others wait until all are read
 LONGEST_IDLE = 540.0  # seconds; servers and routers forget a silent connection after ten minutes
 QUICK = (1.0, 5.0, 15.0)  # first pauses after a connection that broke
 FIRST_PAUSE, LONGEST_PAUSE = 60.0, 1800.0
@@ -142,19 +144,26 @@ class MailboxThread(threading.Thread):
             self._fingerprint = account.fingerprint
         self._read_all(account, connection)
         can_idle = connection.can_idle
+        others = account.folders[1 : 1 + MOST_LOOKED_AT] if can_idle else ()
+        looked: dict[int, int | None] = {}
         every = float(settings().poll_seconds)
-        next_at = time.monotonic() + every
+        next_at, look_at = time.monotonic() + every, time.monotonic() + LOOK_SECONDS
         while not self._wake.is_set() or self._asked:
             if self._asked:
                 self._asked = False
                 self._wake.clear()
                 news, next_at = False, 0.0
             else:
-                news = self._wait(connection, min(next_at - time.monotonic(), LONGEST_IDLE), can_idle=can_idle)
+                until = min(next_at, look_at) if others else next_at
+                news = self._wait(connection, min(until - time.monotonic(), LONGEST_IDLE), can_idle=can_idle)
             if self._stopping:
                 return
-            if news:
-                fetching.read(account, connection, folders=account.folders[:1], stop=self._must_end)
+            fresh: tuple[FolderToRead, ...] = ()
+            if time.monotonic() >= look_at:
+                fresh = _with_news(connection, others, looked)
+                look_at = time.monotonic() + LOOK_SECONDS
+            if news or fresh:  # the watched one last: it stays open
+                fetching.read(account, connection, folders=(*fresh, *account.folders[:1]), stop=self._must_end)
                 self._worked()
             if time.monotonic() >= next_at:
                 self._read_all(account, connection)
@@ -270,6 +279,24 @@ class MailboxThread(threading.Thread):
         self._database_failures += 1
         log.warning("database_not_there", mailbox=self._mailbox_id, error=str(error)[:300], again_in=round(seconds, 1))
         self._wake.wait(seconds)
+
+
+def _with_news(
+    connection: Connection, folders: tuple[FolderToRead, ...], looked: dict[int, int | None]
+) -> tuple[FolderToRead, ...]:
+    """Those in which a mail came since the last look, the first time all; `looked` keeps what was seen."""
+    fresh = []
+    for folder in folders:
+        try:
+            next_uid = connection.next_uid(folder.name)
+        except WireProblem as error:
+            if error.problem.code != "folder":
+                raise
+            continue  # it is gone: told when all are read
+        if folder.id not in looked or looked[folder.id] != next_uid:
+            fresh.append(folder)
+        looked[folder.id] = next_uid
+    return tuple(fresh)
 
 
 def pause(problem: Problem, failures: int) -> timedelta:

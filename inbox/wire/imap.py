@@ -123,6 +123,15 @@ class Connection:
         self._exists = max(0, exists) if isinstance(exists, int) else 0
         return Opened(uidvalidity=uidvalidity, exists=self._exists)
 
+    def next_uid(self, folder: str) -> int | None:
+        """The UID that the next mail of a folder will get, without opening it; None: the server does not say.
+
+        A change means news. Raises WireProblem("folder") when it is not there.
+        """
+        with self._told("folder"):
+            told = self._imap.folder_status(folder, [b"UIDNEXT"]).get(b"UIDNEXT")
+        return told if isinstance(told, int) else None
+
     def uids(self, *, after: int = 0, since: date | None = None) -> list[int]:
         """UIDs of the open folder above `after`, ascending; `since` leaves out what arrived before that day."""
         criteria: list[Any] = ["UID", f"{after + 1}:*"] if after else ["ALL"]

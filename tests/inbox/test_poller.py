@@ -22,6 +22,7 @@ from inbox import config, db, heartbeats, mailbox_thread, mailboxes
 from inbox.blobs import blobs
 from inbox.mailbox_thread import pause
 from inbox.models import Conversation, Event, Folder, Heartbeat, Mailbox, Message
+from inbox.wire.imap import Connection
 from inbox.wire.problems import Problem
 from tests.inbox.boxes import Box, form_of, polling
 from tests.inbox.truth import mails
@@ -67,6 +68,32 @@ def test_a_mail_is_filed_within_a_second_of_its_delivery(engine: Engine, dovecot
         assert sorted(took)[2] < 1.5  # half a second of it is Dovecot's own delay; other tests may run beside this one
         with db.reading() as session:
             assert session.scalar(select(func.count()).where(Event.kind == "received")) == 5
+
+
+def test_mail_in_a_folder_that_idle_does_not_watch_is_soon_there(
+    engine: Engine, dovecot: Dovecot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without the look it would wait for the poll, a minute later."""
+    monkeypatch.setattr(mailbox_thread, "LOOK_SECONDS", 0.5)
+    box = Box(dovecot, folders=("INBOX", "Orders", "Gone"), sent_folder="Sent")
+    box.doveadm("mailbox", "create", "-u", box.user, "Orders")
+    asked = []
+    next_uid = Connection.next_uid
+    monkeypatch.setattr(Connection, "next_uid", lambda self, name: asked.append(name) or next_uid(self, name))
+    with polling():
+        wait_until(lambda: box.folder().reconciled_at, what="first reading")
+        wait_until(lambda: asked.count("Orders") > 1, what="a look without news")
+        for number in range(3):
+            box.lay([MAIL % (number, number, number)], folder=".Orders")
+            wait_until(lambda number=number: len(box.messages()) == number + 1, seconds=8, what="the mail is filed")
+        seen = asked.count("Orders")
+        wait_until(lambda: asked.count("Orders") > seen + 1, what="the last mail's reading is over")
+        read_at = box.folder("Orders").read_at
+        wait_until(lambda: asked.count("Orders") > seen + 3, what="looks without news")
+        assert box.folder("Orders").read_at == read_at, "what has no news is not read"
+        dovecot.deliver(box.user, MAIL % (7, 7, 7))
+        wait_until(lambda: len(box.messages()) == 4, seconds=3, what="the inbox is watched as ever")
+    assert "INBOX" not in asked
 
 
 def test_mailboxes_are_added_changed_and_removed_while_it_runs(engine: Engine, dovecot: Dovecot) -> None:
