@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import smtplib
 import sqlite3
@@ -36,9 +37,13 @@ create table att(id serial primary key, msg int, name text, ct text, sha text);
 """
 
 
-def ingest(port: int, user: str, password: str, *, database: str, folder: Path) -> float:
-    """Mails a second from IMAP into rows: fetch, parse, find the thread, insert with search words, files to disk."""
-    store = _Sqlite(folder) if database == "sqlite" else _Postgres(database)
+def ingest(port: int, user: str, password: str, *, database: str, folder: Path, durable: bool = False) -> float:
+    """Mails a second from IMAP into rows: fetch, parse, find the thread, insert with search words, files to disk.
+
+    It keeps no raw mail and flushes nothing, so a power cut loses mail. `durable`: each raw mail is flushed to the
+    disk before it is parsed, and each commit too, as Madoguchi does.
+    """
+    store = _Sqlite(folder, durable=durable) if database == "sqlite" else _Postgres(database)
     client = IMAPClient("127.0.0.1", port, ssl=False)
     client.login(user, password)
     client.select_folder("INBOX", readonly=True)
@@ -48,6 +53,8 @@ def ingest(port: int, user: str, password: str, *, database: str, folder: Path) 
     done = 0
     for start in range(0, len(uids), EVERY):
         fetched = client.fetch(uids[start : start + EVERY], [b"BODY.PEEK[]"])
+        for uid in sorted(fetched) if durable else ():
+            _keep(folder / f"{uid}.eml", fetched[uid][b"BODY[]"])
         for uid in sorted(fetched):
             store.insert(uid, _parsed(fetched[uid][b"BODY[]"], folder), done)
             done += 1
@@ -55,6 +62,13 @@ def ingest(port: int, user: str, password: str, *, database: str, folder: Path) 
     seconds = time.perf_counter() - begin
     client.logout()
     return done / seconds
+
+
+def _keep(path: Path, raw: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(raw)
+        file.flush()
+        os.fdatasync(file.fileno())
 
 
 def _parsed(raw: bytes, folder: Path) -> tuple:  # type: ignore[type-arg]
@@ -81,10 +95,10 @@ def _bigrams(text: str) -> str:
 
 
 class _Sqlite:
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, durable: bool) -> None:
         self.c = sqlite3.connect(folder / "floor.db")
         self.c.execute("pragma journal_mode=wal")
-        self.c.execute("pragma synchronous=normal")
+        self.c.execute(f"pragma synchronous={'full' if durable else 'normal'}")
         self.c.executescript(SQLITE)
 
     def insert(self, uid: int, mail: tuple, n: int) -> None:  # type: ignore[type-arg]
