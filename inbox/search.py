@@ -31,6 +31,7 @@ BEFORE, AROUND = 40, 200  # characters of a found text: before the first word, a
 ID_BITS = 32
 NOTE = 1 << ID_BITS - 1
 ALL_PLACES = 2**63 - 1
+REINDEXED = 50  # messages held in memory while a conversation moves to another mailbox
 WALKED = 100  # PostgreSQL: matches that a page needs; see `_is_rare`
 
 _INSERT_FTS = text("INSERT INTO search_fts (rowid, words) VALUES (:place, :words)")
@@ -84,6 +85,20 @@ def unindex_note(session: Session, note: Note, *, mailbox_id: int) -> None:
         _take_out(session, _place_of_note(note), f"{_note_marks(mailbox_id)} {words}")
     else:
         session.execute(delete(SearchWords).where(SearchWords.note_id == note.id))
+
+
+def belongs_to(session: Session, conversation_id: int, *, before: int, after: int) -> None:
+    """A conversation's messages and notes are found in mailbox `after` from now on, no longer in `before`."""
+    in_pieces = not is_sqlite(session)
+    messages = select(Message).where(Message.conversation_id == conversation_id).order_by(Message.id)
+    for message in session.scalars(messages.execution_options(yield_per=REINDEXED)):
+        unindex(session, message, mailbox_id=before)
+        words = words_of(_body(message), in_pieces=in_pieces)
+        rows = _rows(place_of(message), _marks(message, after), words, in_pieces=in_pieces, message_id=message.id)
+        _write(session, rows, in_pieces=in_pieces)
+    for note in session.scalars(select(Note).where(Note.conversation_id == conversation_id)).all():
+        unindex_note(session, note, mailbox_id=before)
+        index_note(session, note, mailbox_id=after)
 
 
 def search(

@@ -48,6 +48,7 @@ PAGES = (
     "system",
     "outbox",
     "people",
+    "calendars",
     "preferences",
     "mailboxes",
     "demo",
@@ -57,6 +58,7 @@ PAGES = (
     "messages",
     "drafts",
     "replies",
+    "joins",
 )
 
 

@@ -11,7 +11,7 @@ from flask import Blueprint, g, redirect, render_template, request, url_for
 from markupsafe import Markup
 from werkzeug.wrappers import Response as AnyResponse
 
-from inbox import conversation_page, joins, lists, people, presence, triage
+from inbox import conversation_page, lists, people, presence, triage
 from inbox.conversation_page import ConversationView, EventView, MessageView, NoteView
 from inbox.drafts import DraftView
 from inbox.errors import N_, UserError
@@ -313,39 +313,6 @@ def take_over(conversation_id: int) -> AnyResponse:
     draft = request.form.get("draft", type=int)
     address = url_for("conversations.show", conversation_id=conversation_id, draft=draft, **drafts.way_sent())
     return redirect(address, 303)
-
-
-# -- two conversations that are one matter
-
-
-@pages.post("/conversations/<int:conversation_id>/joins")
-def join(conversation_id: int) -> AnyResponse:
-    """{other_id}: makes one conversation of the two; the older one goes on."""
-    kept = joins.join(g.session, g.who, conversation_id, request.form.get("other_id", 0, type=int), now=g.now)
-    parting = next(
-        (
-            one.id
-            for one in conversation_page.show(g.session, g.who, kept, now=g.now).suggestions
-            if one.state == "joined"
-        ),
-        None,
-    )
-    edge.tell(gettext("Joined."), undo=url_for("conversations.unjoin", suggestion_id=parting) if parting else "")
-    return redirect(url_for("conversations.show", conversation_id=kept, **drafts.way_sent()), 303)
-
-
-@pages.post("/suggestions/<int:suggestion_id>/parting")
-def unjoin(suggestion_id: int) -> AnyResponse:
-    parted = joins.undo(g.session, g.who, suggestion_id, now=g.now)
-    edge.tell(gettext("They are two conversations again."))
-    return redirect(url_for("conversations.show", conversation_id=parted.conversation_id, **drafts.way_sent()), 303)
-
-
-@pages.post("/suggestions/<int:suggestion_id>/refusal")
-def refuse_join(suggestion_id: int) -> AnyResponse:
-    joins.refuse(g.session, g.who, suggestion_id, now=g.now)
-    edge.tell(gettext("Noted: these are two matters."))
-    return edge.next_page(url_for("inbox.home"))
 
 
 # -- what the templates of this and other modules need

@@ -103,7 +103,7 @@ def rows(box: str) -> str:
     if box not in BOXES:
         raise NotFound
     wanted = Wanted.read(box)
-    found = lists.rows_of(g.session, g.who, _ids(request.args.getlist("id")), now=g.now)
+    found = lists.rows_of(g.session, g.who, ids_of(request.args.getlist("id")), now=g.now)
     return render_template(
         "inbox/rows.html", rows=[row for row in found if _stands_in(row, wanted)], shown=shown(wanted)
     )
@@ -117,12 +117,14 @@ def counts() -> Response:
 @pages.post("/inbox/changes")
 def change() -> AnyResponse:
     """One thing done to several conversations at once."""
-    ids = _ids(request.form.getlist("id"))
+    ids = ids_of(request.form.getlist("id"))
     back = edge.same_origin(request.form.get("next"), otherwise=url_for("inbox.show", box="unassigned"))
     if not ids:
         edge.tell(gettext("Choose conversations first."), kind="info")
         return redirect(back, 303)
     action = request.form.get("action", "")
+    if action == "join":
+        return redirect(url_for("joins.new", id=ids), 303)
     given = _given_with(action)
     action = "assign" if action == "take" else action
     done = triage.many(g.session, g.who, ids, action, now=g.now, **given)
@@ -223,7 +225,8 @@ def _address(wanted: Wanted, *, after: str | None = None) -> str:
     return url_for("inbox.show", box=wanted.box, after=after, **wanted.query)
 
 
-def _ids(given: list[str]) -> list[int]:
+def ids_of(given: list[str]) -> list[int]:
+    """The numbers of a form or an address, each once."""
     return list(
         dict.fromkeys(int(one) for one in given[:MOST_AT_ONCE] if one.isascii() and one.isdigit() and len(one) < 19)
     )

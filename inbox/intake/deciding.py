@@ -41,14 +41,18 @@ def copy_of(candidates: list[Stored], reading: Reading) -> Stored | None:
 def _candidates(known: Knowledge, reading: Reading) -> list[tuple[Conversation, bool]]:
     """Conversations that the mail names, the most trustworthy first, and whether the named mail really stands there."""
     found: dict[Conversation, bool] = {}
+    led_to = {known.conversation(one) for one in known.threads.values()}  # also where what stood here was moved
+    stand = [one for key in reading.names if (one := known.conversation(known.threads.get(key))) and _stands(known, key, one)]
     for conversation_id in reading.ours:
         conversation = known.conversations.get(conversation_id)
-        if conversation is not None and conversation.mailbox_id == known.mailbox_id:
+        if stand and conversation not in stand:
+            continue  # the mail of ours that it answers was split off since
+        if conversation is not None and (conversation.mailbox_id == known.mailbox_id or conversation in led_to):
             # its number alone proves nothing: after a restored backup another conversation has it
             found[conversation] = any(_stands(known, key, conversation) for key in reading.names)
     for key in reading.names:
         conversation = known.conversation(known.threads.get(key))
-        if conversation is None or conversation.mailbox_id != known.mailbox_id:
+        if conversation is None:
             continue
         found[conversation] = found.get(conversation, False) or _stands(known, key, conversation)
     if not found and not known.by_key.get(reading.key):  # others have named this mail before it came

@@ -126,13 +126,20 @@ def _messages(session: Session, knowledge: Knowledge, readings: Sequence[tuple[s
         Message.subject, Message.raw_sha256, Message.key,
     )  # fmt: skip
     # the mailbox is compared here: asked for it, SQLite would walk all its conversations instead of a few keys
-    anywhere = select(*columns, Conversation.mailbox_id).join(Conversation, Conversation.id == Message.conversation_id)
+    led_there = select(ThreadKey.key).where(  # filed here, but its conversation was moved or joined into one elsewhere
+        ThreadKey.mailbox_id == knowledge.mailbox_id,
+        ThreadKey.key == Message.key,
+        ThreadKey.conversation_id == Message.conversation_id,
+    )
+    anywhere = select(*columns, Conversation.mailbox_id, led_there.exists().label("led_there")).join(
+        Conversation, Conversation.id == Message.conversation_id
+    )
     rows = [
         *session.execute(anywhere.where(Message.raw_sha256.in_(hashes))),
         *session.execute(anywhere.where(Message.key.in_(keys))),
     ]
     for row in rows:
-        if row.mailbox_id != knowledge.mailbox_id:
+        if row.mailbox_id != knowledge.mailbox_id and not row.led_there:
             continue
         stored = Stored(
             message_id=row.id,
@@ -185,14 +192,6 @@ def _threads(session: Session, knowledge: Knowledge, readings: list[Reading]) ->
         return
     knowledge.conversations = _locked(session, wanted)
     _taking_part(session, knowledge)
-
-
-def _follow_joins(session: Session, knowledge: Knowledge) -> None:
-    """What was joined into another conversation goes on there; the emptied one stands in no list."""
-    for emptied, conversation in list(knowledge.conversations.items()):
-        while conversation.joined_into_id is not None:
-            conversation = session.get_one(Conversation, conversation.joined_into_id, with_for_update=True)
-            knowledge.conversations[conversation.id] = knowledge.conversations[emptied] = conversation
 
 
 def _locked(session: Session, ids: set[int]) -> dict[int, Conversation]:

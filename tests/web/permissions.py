@@ -88,6 +88,22 @@ ROUTES: dict[tuple[str, str], Route] = {
     ),
     ("people.invite_again", "POST"): route("admin", lambda w: f"/people/{w.users['agent']}/invitation", refused=True),
     ("people.trail", "GET"): route("admin", "/people/audit-trail"),
+    ("calendars.show", "GET"): route("manager", "/calendars"),
+    ("calendars.new", "GET"): route("manager", "/calendars/new"),
+    ("calendars.create", "POST"): route(
+        "manager", "/calendars", form=lambda w: {"name": "X", "zone": "UTC"}, refused=True
+    ),
+    ("calendars.edit", "GET"): route("manager", lambda w: f"/calendars/{w.more['calendar']}"),
+    ("calendars.change", "POST"): route(
+        "manager",
+        lambda w: f"/calendars/{w.more['calendar']}",
+        form=lambda w: {"name": "Team", "zone": "UTC", "week.mon": "9:00-17:00"},
+    ),
+    ("calendars.remove", "POST"): route("manager", lambda w: f"/calendars/{w.more['other_calendar']}/removal"),
+    ("calendars.explain", "GET"): route(
+        "manager",
+        lambda w: f"/calendars/{w.more['calendar']}/explanation?since=2026-11-20T15:00&until=2026-11-23T10:15",
+    ),
     ("preferences.show", "GET"): route("agent", "/preferences"),
     ("preferences.change", "POST"): route("agent", "/preferences", form=lambda w: {"undo_seconds": "99"}, refused=True),
     ("preferences.sign", "POST"): route(
@@ -170,16 +186,14 @@ ROUTES: dict[tuple[str, str], Route] = {
     ("conversations.unclaim", "POST"): route(
         "agent", lambda w: f"/conversations/{w.mine}/claim/release", hidden_from=OUTSIDE
     ),
-    ("conversations.join", "POST"): route(
-        "agent",
-        lambda w: f"/conversations/{w.more['one']}/joins",
-        form=lambda w: {"other_id": w.more["other"]},
-        hidden_from=OUTSIDE,
+    ("joins.new", "GET"): route("agent", lambda w: f"/joins/new?id={w.more['one']}", hidden_from=OUTSIDE),
+    ("joins.create", "POST"): route(
+        "agent", "/joins", form=lambda w: {"id": [w.more["one"], w.more["other"]]}, hidden_from=OUTSIDE
     ),
-    ("conversations.unjoin", "POST"): route(
-        "agent", lambda w: f"/suggestions/{w.more['parted']}/parting", hidden_from=OUTSIDE
+    ("joins.part", "POST"): route(
+        "agent", "/joins/partings", form=lambda w: {"part": w.more["parted"]}, hidden_from=OUTSIDE
     ),
-    ("conversations.refuse_join", "POST"): route(
+    ("joins.refuse", "POST"): route(
         "agent", lambda w: f"/suggestions/{w.more['offered']}/refusal", hidden_from=OUTSIDE
     ),
     ("messages.html", "GET"): route("agent", lambda w: f"/messages/{w.more['message']}/html", hidden_from=OUTSIDE),

@@ -208,7 +208,7 @@ def test_two_conversations_are_joined_by_one_click_and_parted_again(agent: Visit
         joins.offer(session, world.free, world.mine, reason="same person", now=datetime.now(UTC))
     page = agent.get(f"/conversations/{world.free}").text
     assert "Is this the same matter?" in page
-    done = agent.post(f"/conversations/{world.free}/joins", {"other_id": world.mine})
+    done = agent.post("/joins", {"id": [world.free, world.mine]})
     kept = min(world.free, world.mine)
     assert done.headers["Location"] == f"/conversations/{kept}"
     gone = max(world.free, world.mine)
@@ -218,9 +218,9 @@ def test_two_conversations_are_joined_by_one_click_and_parted_again(agent: Visit
     page = agent.get(f"/conversations/{kept}").text
     assert "Words about Broken lamp" in page
     assert "Words about 届きません" in page
-    parting = re.search(r"/suggestions/\d+/parting", page)
+    parting = re.search(r'name="part" value="(\d+)"', page)
     assert parting is not None
-    agent.post(parting[0])
+    agent.post("/joins/partings", {"part": parting[1]})
     assert agent.get(f"/conversations/{gone}").status_code == 200
 
 
