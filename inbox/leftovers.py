@@ -1,6 +1,7 @@
-"""Stored bytes that nothing refers to any more: of removed mailboxes, of drafts that were given up, of interrupted work.
+"""Stored bytes that nothing refers to any more: of removed mailboxes, drafts that were given up, interrupted work.
 
-Bytes are stored before their row is committed, and stored again they count as new: what is younger than KEPT is left alone.
+Bytes are stored before their row is committed, and stored again they count as new: what is younger than KEPT is left
+alone.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Search over subject, people and text that finds two-character Japanese words, in both databases.
 
-Each message and each note stands in the index under its *place*: hour of arrival << 32 | id, of a note with the bit NOTE.
-Walking places downwards gives the newest first without sorting, however many match, also when old mail is imported later.
+Each message and each note stands in the index under its *place*: hour of arrival << 32 | id, of a note with the bit
+NOTE. Walking places downwards gives the newest first without sorting, however many match, also when old mail is imported
+later.
 """
 
 # ruff: noqa: S608 -- only numbers and fixed words are put into statements; what was typed goes as a parameter

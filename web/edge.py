@@ -379,7 +379,7 @@ def _run_again() -> AnyResponse:
         file.seek(0)
     try:
         return current_app.make_response(current_app.dispatch_request())
-    except Exception as error:  # the page edge once more
+    except Exception as error:  # noqa: BLE001 -- the page edge once more: each kind has its page
         return current_app.make_response(current_app.handle_user_exception(error))
 
 

@@ -233,7 +233,7 @@ def release(session: Session, worker: str, ids: Sequence[int], *, now: datetime)
 def holders(session: Session) -> dict[str, datetime]:
     """The workers that hold mails, and until when the lease that lapses first is theirs."""
     held = select(Outgoing.lease_owner, func.min(Outgoing.lease_until)).where(Outgoing.state == "sending")
-    return {owner: until for owner, until in session.execute(held.group_by(Outgoing.lease_owner))}
+    return {row[0]: row[1] for row in session.execute(held.group_by(Outgoing.lease_owner))}
 
 
 def lapsed(
