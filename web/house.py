@@ -181,6 +181,8 @@ def _settings() -> Group:
     wanted = [(gettext("Health"), "health.show", "activity", "g h")]
     if g.who.is_manager:
         wanted.append((gettext("People"), "people.show", "users", "g p"))
+        wanted.append((gettext("Safe sending"), "guards.show", "shield-check", "g f"))
+        wanted.append((gettext("Working hours"), "calendars.show", "calendar", "g t"))
     if g.who.is_admin:
         wanted.append((gettext("Mailboxes"), "mailboxes.show", "mailbox", "g a"))
     return Group(

@@ -40,6 +40,8 @@ def kinds() -> dict[str, str]:
         "backfill_asked": gettext("asked for older mail"),
         "quarantine_left_aside": gettext("left mail of the quarantine aside"),
         "quarantine_reprocessed": gettext("sent mail from the quarantine through again"),
+        "calendar_changed": gettext("changed the working hours"),
+        "calendar_removed": gettext("removed working hours"),
     }
 
 
@@ -75,6 +77,7 @@ def _fact_words() -> dict[str, str]:
         "ids": gettext("Numbers"),
         "since": gettext("Since"),
         "name": gettext("What the team calls it"),
+        "calendar": gettext("Calendar"),
         "address": gettext("Address"),
         "display_name": gettext("Name in “From”"),
         "aliases": gettext("Other addresses of this mailbox"),

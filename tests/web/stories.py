@@ -11,14 +11,14 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from inbox import drafts, intake, joins, reading, replies, triage
+from inbox import calendars, drafts, intake, joins, reading, replies, triage
 from inbox.blobs import blobs
 from inbox.config import settings
 from inbox.drafts import DraftView
 from inbox.mail.compose import Attachment, Letter, compose
 from inbox.mail.facts import Address
 from inbox.mail.understand import understand
-from inbox.models import Conversation, Folder, JoinSuggestion, Message, Outgoing, RawMail
+from inbox.models import Conversation, Folder, JoinSuggestion, Message, Outgoing, RawMail, WorkCalendar
 from inbox.people import Viewer
 from inbox.replies import SendResult
 
@@ -157,7 +157,11 @@ def one_of_each(session: Session, support: int, agent: Viewer, *, now: datetime)
     made["one"], made["other"] = lines[3], lines[4]
     joins.join(session, agent, lines[5], lines[6], now=now)
     joins.offer(session, lines[0], lines[1], reason="same person", now=now)
-    session.flush()
+    for name, default in (("calendar", True), ("other_calendar", False)):
+        calendar = WorkCalendar(name=name, is_default=default, body=calendars.SUGGESTED)
+        session.add(calendar)
+        session.flush()
+        made[name] = calendar.id
     for suggestion in session.scalars(select(JoinSuggestion)):
         made["parted" if suggestion.state == "joined" else "offered"] = suggestion.id
     return made

@@ -1,0 +1,214 @@
+"""The deadlines that stand in each conversation's own row, so that lists and boards read an index and work nothing out.
+
+Whatever changes a clock (a message, status, tag, priority, mailbox) calls `keep` in the same transaction; a change of
+calendars or policies calls `all_anew`, and the clock process goes through the open conversations in batches. Pauses are
+kept to the microsecond, so what was worked out can always be worked out again.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from inbox import working_hours
+from inbox.models import Conversation, ConversationTag, DeadlinePolicy, EscalationStep, Pause, Setting
+from routing import deadlines as routing
+from routing.calendars import Calendar
+from routing.deadlines import Clock, DeadlineFacts, Deadlines, Policy, Which
+
+HALTED = ("waiting", "closed", "spam")  # in these nobody of us has to act
+SOON = 80  # percent of a target; what used up as much is nearly due
+BATCH = 200
+ANEW = "deadlines_anew"  # the setting with the last conversation that was worked out anew
+
+
+@dataclass(frozen=True)
+class _Policies:
+    """The policies of a transaction, in their order, with the calendars that were needed so far."""
+
+    rows: tuple[tuple[int, Policy], ...]
+    calendars: dict[int, Calendar]
+
+    @property
+    def ask_tags(self) -> bool:
+        return any(policy.tags for _id, policy in self.rows)
+
+
+def moved(session: Session, conversation: Conversation, *, before: str, now: datetime) -> None:
+    """Its status was `before` until `now`: a pause begins or ends with it."""
+    was, halted = before in HALTED, conversation.status in HALTED
+    if conversation.began_at is None or was == halted:
+        return
+    if halted:
+        session.flush()
+        start = session.get(Pause, (conversation.id, now)) or Pause(conversation_id=conversation.id, started_at=now)
+        start.ended_at, start.why = None, conversation.status
+        session.add(start)
+        return
+    session.execute(
+        update(Pause).where(Pause.conversation_id == conversation.id, Pause.ended_at.is_(None)).values(ended_at=now)
+    )
+
+
+def keep(session: Session, conversation: Conversation, *, now: datetime) -> None:
+    """Works out the deadlines of one conversation and writes them into its row."""
+    policies = _policies(session)
+    if not policies.rows and conversation.due_at is None and conversation.next_step_at is None:
+        return
+    found = work_out(session, conversation, now=now) if _may_tick(conversation) else Deadlines("")
+    urgent = found.most_urgent
+    conversation.due_at = urgent.due_at if urgent else None
+    conversation.due_kind = urgent.kind if urgent else ""
+    conversation.soon_at = _soon_at(session, conversation, urgent, now=now) if urgent else None
+    conversation.next_step_at = _next_step(session, conversation, found)
+
+
+def work_out(session: Session, conversation: Conversation, *, now: datetime) -> Deadlines:
+    """The clocks of a conversation as they stand at `now`."""
+    policies = _policies(session)
+    policy = _policy_of(session, policies, conversation)
+    facts = facts_of(session, conversation)
+    calendar = _calendar(session, policies, conversation.mailbox_id)
+    return routing.deadlines(policy, facts, calendar=calendar, now=now)
+
+
+def facts_of(session: Session, conversation: Conversation) -> DeadlineFacts:
+    began = conversation.began_at
+    waiting = conversation.waiting_since
+    return DeadlineFacts(
+        status=conversation.status,
+        began_at=began,
+        # what the first import left unanswered has no deadline; what came since then has
+        waiting_since=max(waiting, began) if waiting and began else waiting,
+        first_answered_at=conversation.first_answered_at,
+        first_asked_at=conversation.first_asked_at,
+        closed_at=conversation.closed_at,
+        pauses=pauses_of(session, conversation.id),
+    )
+
+
+def pauses_of(session: Session, conversation_id: int | None) -> tuple[routing.Pause, ...]:
+    if conversation_id is None:
+        return ()
+    rows = session.execute(
+        select(Pause.started_at, Pause.ended_at).where(Pause.conversation_id == conversation_id).order_by(Pause.started_at)
+    )
+    return tuple(routing.Pause(start, max(start, end) if end else None) for start, end in rows)
+
+
+def all_anew(session: Session) -> None:
+    """Policies or calendars changed: the clock process works every running deadline out anew."""
+    session.info.pop("policies", None)
+    session.merge(Setting(key=ANEW, value=0))
+
+
+def go_on_anew(session: Session, *, now: datetime) -> bool:
+    """The next batch of what `all_anew` asked for; whether there is more. Steps that are over already are not told."""
+    place = session.get(Setting, ANEW, with_for_update=True)
+    if place is None:
+        return False
+    batch = session.scalars(
+        select(Conversation)
+        .where(Conversation.id > int(place.value), Conversation.status.in_(("open", "snoozed")))
+        .order_by(Conversation.id)
+        .limit(BATCH)
+        .with_for_update()
+    ).all()
+    for conversation in batch:
+        keep(session, conversation, now=now)
+        if conversation.next_step_at is not None and conversation.next_step_at <= now:
+            conversation.next_step_at = routing.next_change(work_out(session, conversation, now=now))
+    if len(batch) < BATCH:
+        session.delete(place)
+        return False
+    place.value = batch[-1].id
+    return True
+
+
+def forget_answer(conversation: Conversation, answered_at: datetime) -> None:
+    """The answer of that moment did not leave or did not arrive: if it was the first one, none was given yet."""
+    if conversation.first_answered_at == answered_at:
+        conversation.first_answered_at = conversation.first_asked_at = None
+
+
+def _may_tick(conversation: Conversation) -> bool:
+    return conversation.began_at is not None and conversation.status in ("open", "snoozed")
+
+
+def _policies(session: Session) -> _Policies:
+    found: _Policies | None = session.info.get("policies")
+    if found is None:
+        wanted = select(DeadlinePolicy.id, DeadlinePolicy.body).where(DeadlinePolicy.enabled)
+        with session.no_autoflush:
+            rows = session.execute(wanted.order_by(DeadlinePolicy.position, DeadlinePolicy.id)).all()
+        found = _Policies(tuple((number, _known(json.dumps(body))) for number, body in rows), {})
+        session.info["policies"] = found
+    return found
+
+
+@lru_cache(maxsize=256)
+def _known(body: str) -> Policy:
+    return routing.from_json(json.loads(body))
+
+
+def _policy_of(session: Session, policies: _Policies, conversation: Conversation) -> Policy | None:
+    """The one that a rule chose, else the first that holds."""
+    chosen = next((policy for number, policy in policies.rows if number == conversation.policy_id), None)
+    if chosen is not None:
+        return chosen
+    tags: Sequence[int] = ()
+    if policies.ask_tags and conversation.id is not None:
+        tags = session.scalars(
+            select(ConversationTag.tag_id).where(ConversationTag.conversation_id == conversation.id)
+        ).all()
+    which = Which(conversation.mailbox_id, tags=frozenset(tags), priority=conversation.priority or "normal")
+    return routing.policy_for((policy for _number, policy in policies.rows), which)
+
+
+def _calendar(session: Session, policies: _Policies, mailbox_id: int) -> Calendar:
+    if mailbox_id not in policies.calendars:
+        with session.no_autoflush:
+            policies.calendars[mailbox_id] = working_hours.calendar_of(session, mailbox_id)
+    return policies.calendars[mailbox_id]
+
+
+def _soon_at(session: Session, conversation: Conversation, urgent: Clock, *, now: datetime) -> datetime | None:
+    """When SOON percent of the most urgent clock are used up."""
+    calendar = _calendar(session, _policies(session), conversation.mailbox_id)
+    soon = routing.clock(
+        urgent.kind,
+        urgent.target_minutes,
+        started_at=urgent.started_at,
+        pauses=pauses_of(session, conversation.id),
+        escalation=(routing.Escalation(SOON, ("owner",)),),
+        calendar=calendar,
+        now=now,
+    )
+    step = soon.ahead or (soon.reached[0] if soon.reached else None)
+    return step.at if step else None
+
+
+def _next_step(session: Session, conversation: Conversation, found: Deadlines) -> datetime | None:
+    """The first step that nobody was told yet: one that is over (a mail that came in late) or the next one ahead."""
+    times = [at for at in (routing.next_change(found),) if at is not None]
+    reached = [(clock, step) for clock in found.clocks if clock.ticking for step in clock.reached]
+    if reached:
+        told = told_of(session, conversation.id)
+        times += [step.at for clock, step in reached if (clock.kind, clock.started_at, step.percent) not in told]
+    return min(times, default=None)
+
+
+def told_of(session: Session, conversation_id: int | None) -> set[tuple[str, Any, int]]:
+    """The steps that were told: (kind, start of its clock, percent)."""
+    if conversation_id is None:
+        return set()
+    wanted = select(EscalationStep.kind, EscalationStep.started_at, EscalationStep.percent)
+    rows = session.execute(wanted.where(EscalationStep.conversation_id == conversation_id))
+    return {(kind, started_at, percent) for kind, started_at, percent in rows}

@@ -1,0 +1,31 @@
+"""Which calendar counts for a mailbox: its own, else the team's, else around the clock."""
+
+from __future__ import annotations
+
+import json
+from functools import lru_cache
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from inbox.models import Mailbox, MailboxCalendar, WorkCalendar
+from routing.calendars import Calendar, always, from_json
+
+ZONES = {"ja": "Asia/Tokyo"}  # of a mailbox's language, while no calendar is set
+
+
+def calendar_of(session: Session, mailbox_id: int) -> Calendar:
+    """The calendar of the mailbox. While a team has set none: around the clock, in the zone of the mailbox's language."""
+    given = select(MailboxCalendar.calendar_id).where(MailboxCalendar.mailbox_id == mailbox_id).scalar_subquery()
+    default = select(WorkCalendar.id).where(WorkCalendar.is_default).limit(1).scalar_subquery()
+    body = session.scalar(select(WorkCalendar.body).where(WorkCalendar.id == func.coalesce(given, default)))
+    if body is not None:
+        return _known(json.dumps(body, sort_keys=True))
+    locale = session.scalar(select(Mailbox.locale).where(Mailbox.id == mailbox_id))
+    return always(ZONES.get(locale or "", "UTC"))
+
+
+@lru_cache(maxsize=256)
+def _known(body: str) -> Calendar:
+    """One object for equal calendars: their days are worked out once."""
+    return from_json(json.loads(body))
