@@ -20,7 +20,20 @@ import structlog
 from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
-from inbox import conversations, db, heartbeats, intake, leftovers, outbox, people, presence, sending, sent_copies
+from inbox import (
+    conversations,
+    db,
+    heartbeats,
+    intake,
+    leftovers,
+    near_misses,
+    outbox,
+    people,
+    presence,
+    rule_runs,
+    sending,
+    sent_copies,
+)
 from inbox.config import settings
 from inbox.models import Conversation, FolderCount, Outgoing, RawMail, Setting
 from inbox.wire import ring
@@ -68,6 +81,8 @@ def all_steps() -> list[Step]:
         Step("snoozed", 1, _wake),
         Step("copies", 5, _Due("copy_sent", "work", _copy_is_due, sent_copies.file_due).ring),
         Step("pending", 10, _Aside("pending", _file_pending).start),
+        Step("rules", 20, _Aside("rules", _run_rules).start),
+        Step("hand_back", 60, _hand_back),
         Step("checkpoint", 1, lambda _now: db.checkpoint()),
         Step("presence", 10, _forget_presence),
         Step("give_up", 600, _give_up),
@@ -179,6 +194,33 @@ def _file_pending(now: datetime) -> None:
         log.warning("filed_late", count=count)
 
 
+def _run_rules(now: datetime) -> None:
+    """Rules that wait for working minutes without an answer, and rules by the clock."""
+    with db.reading() as session:
+        if not rule_runs.wait_for_the_clock(session):
+            return
+    while True:
+        with db.transaction() as session:
+            if not rule_runs.unanswered(session, now=now):
+                break
+    with db.transaction() as session:
+        due = rule_runs.due_by_the_clock(session, now=now)
+    after = 0
+    while due:
+        with db.transaction() as session:
+            after = rule_runs.by_the_clock(session, due, after=after, now=now)
+        if not after:
+            break
+
+
+def _hand_back(now: datetime) -> None:
+    with db.reading() as session:
+        if not rule_runs.may_hand_back(session, now=now):
+            return
+    with db.transaction() as session:
+        rule_runs.hand_back(session, now=now)
+
+
 def _forget_presence(now: datetime) -> None:
     with db.transaction() as session:
         presence.forget_lapsed(session, now=now)
@@ -193,6 +235,7 @@ def _keep_house(now: datetime) -> None:
     with db.transaction() as session:
         people.forget_old_tries(session, now=now)
         heartbeats.forget_old(session, now=now)
+        near_misses.forget_old(session, now=now)
 
 
 def _recount_nightly(now: datetime) -> None:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from inbox import conversations
+from inbox import assignment, conversations
 from inbox.conversations import upsert
 from inbox.errors import N_, Conflict
 from inbox.models import Claim, Presence, User
@@ -31,8 +31,12 @@ class Claimed:
 
 
 def look(session: Session, who: Viewer, conversation_id: int, *, now: datetime) -> None:
-    """`who` has the conversation open and has read it so far. Screens are told only when that is new."""
+    """`who` has the conversation open and has read it so far. Screens are told only when that is new.
+
+    What waits for the first of a team to open it becomes theirs.
+    """
     found = conversation(session, who, conversation_id)
+    assignment.take_on_open(session, found, who.id, now=now)
     conversations.look(session, found, who.id, now=now)
     mine = select(Presence).where(Presence.conversation_id == conversation_id, Presence.user_id == who.id)
     before = session.scalar(mine)

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from inbox import conversations, people, search
+from inbox import conversations, people, rule_runs, search
 from inbox.errors import N_, NotFound, UserError
 from inbox.models import Conversation, Note, Tag, User
 from inbox.people import Viewer
@@ -43,6 +43,7 @@ def snooze(session: Session, who: Viewer, conversation_id: int, *, until: dateti
     """Out of sight until then, or until the customer writes."""
     found = people.conversation(session, who, conversation_id, lock=True)
     conversations.set_status(session, found, "snoozed", now=now, actor_id=who.id, until=until)
+    rule_runs.status_changed(session, found, now=now)
 
 
 def spam(session: Session, who: Viewer, conversation_id: int, *, now: datetime) -> None:
@@ -53,6 +54,7 @@ def not_spam(session: Session, who: Viewer, conversation_id: int, *, now: dateti
     found = people.conversation(session, who, conversation_id, lock=True)
     if found.status == "spam":
         conversations.set_status(session, found, "open", now=now, actor_id=who.id)
+        rule_runs.status_changed(session, found, now=now)
 
 
 def mark_unread(session: Session, who: Viewer, conversation_id: int, *, now: datetime) -> None:
@@ -121,4 +123,7 @@ def many(session: Session, who: Viewer, ids: Sequence[int], action: str, *, now:
 
 def _set(session: Session, who: Viewer, conversation_id: int, status: str, *, now: datetime) -> None:
     found = people.conversation(session, who, conversation_id, lock=True)
+    before = found.status
     conversations.set_status(session, found, status, now=now, actor_id=who.id)
+    if found.status != before:
+        rule_runs.status_changed(session, found, now=now)

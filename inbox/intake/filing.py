@@ -14,7 +14,7 @@ from sqlalchemy import bindparam, select, update
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.orm import Session
 
-from inbox import conversations, db, search
+from inbox import conversations, db, rule_runs, search
 from inbox.blobs import MissingBlob, blobs
 from inbox.intake import incoming, knowing, ourselves
 from inbox.intake.filed import Filed, Mail
@@ -227,6 +227,7 @@ def _file(session: Session, mailbox_id: int, mails: Sequence[Understood], *, now
         with conversations.together(session):
             filed = [_file_one(session, known, one, now=now) for one in readable]
         _settle(session, known, readable, filed, now=now)
+        _ask_rules(session, readable, filed, now=now)
         session.connection().execute(
             _BECAME,
             [
@@ -268,6 +269,17 @@ def _settle(
         [(one.message, mail.reading.words) for mail, one in zip(mails, filed, strict=True) if one.message is not None],
     )
     incoming.suggest_joins(session, known, mails, filed, now=now)
+
+
+def _ask_rules(session: Session, mails: Sequence[Mail], filed: Sequence[Filed], *, now: datetime) -> None:
+    """Rules decide about new mails from outside; what a first import brings is past."""
+    new = [
+        one.message.id
+        for mail, one in zip(mails, filed, strict=True)
+        if one.message is not None and one.message.direction == "in" and not mail.silent
+    ]
+    if new:
+        rule_runs.arrived(session, new, now=now)
 
 
 def _locked(session: Session, mails: Sequence[Understood]) -> dict[int, Any]:

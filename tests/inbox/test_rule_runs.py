@@ -1,0 +1,281 @@
+"""Rules at work on mail that comes in: owner, team, tags, status, priority; traces; what fails; time."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import Engine
+
+from inbox import clock, conversations, db, people, presence, rule_runs, rules, teams, triage
+from inbox.models import RuleVersion, User
+from tests.inbox.cast import HOUR, MINUTE
+from tests.inbox.intake.story import Story, a_mail
+from tests.inbox.routing_cast import (
+    a_body,
+    a_manager,
+    a_rule,
+    a_team,
+    agents,
+    contains,
+    conversations_of,
+    events_of,
+    the_rule,
+    traces_of,
+)
+
+
+def mail(subject: str, sender: str = "taro@example.jp", **more: object) -> bytes:
+    return a_mail(f"{subject}について", sender=("山田 太郎", sender), subject=subject, **more)  # type: ignore[arg-type]
+
+
+def test_a_rule_gives_mail_to_a_person_and_the_history_names_it(engine: Engine) -> None:
+    story = Story()
+    mei, (aoi,) = a_manager(), agents("Aoi")
+    rule_id = a_rule(
+        mei,
+        a_body("請求", {"do": "assign", "try": [{"how": "fixed", "person_id": aoi}]}, when=contains("subject", "請求")),
+    )
+    story.arrives(mail("ご請求の件"), mail("届きません", "hana@example.jp"))
+
+    billing, other = conversations_of(story.mailbox_id)
+    assert (billing.owner_id, other.owner_id) == (aoi, None)
+    (assigned,) = events_of(billing.id, "assigned")
+    assert (assigned.about["rule"], assigned.about["rule_name"], assigned.actor_id) == (rule_id, "請求", None)
+    (trace,) = traces_of(billing.id)
+    assert trace.trace == [{"rule": rule_id, "version": 1, "how": "matched", "why": [["", True, "ご請求の件", "請求"]]}]
+    assert trace.assignment is not None
+    assert (trace.assignment["owner"], trace.assignment["reason"]) == (aoi, "fixed")
+    (not_matched,) = traces_of(other.id)
+    assert not_matched.trace[0]["how"] == "not_matched"
+    assert (the_rule(rule_id).hits, the_rule(rule_id).last_hit_at) == (1, story.now)
+
+
+def test_every_action_is_carried_out_and_written_down(engine: Engine) -> None:
+    story = Story()
+    mei, (aoi, ben) = a_manager(), agents("Aoi", "Ben")
+    with db.transaction() as session:
+        tag = conversations.tag_named(session, "VIP").id
+    team = a_team(mei, [aoi, ben])
+    a_rule(
+        mei,
+        a_body(
+            "All",
+            {"do": "team", "team_id": team},
+            {"do": "add_tag", "tag_id": tag},
+            {"do": "priority", "priority": "high"},
+            {"do": "status", "status": "waiting"},
+        ),
+    )
+    story.arrive(mail("こんにちは"))
+    (found,) = conversations_of(story.mailbox_id)
+    assert (found.team_id, found.priority, found.status, found.owner_id) == (team, "high", "waiting", aoi)
+    assert [one.about.get("tag") for one in events_of(found.id, "tagged")] == ["VIP"]
+    assert all(one.about["rule_name"] == "All" for one in events_of(found.id, "team", "tagged", "priority", "status"))
+
+
+def test_spam_and_mail_of_a_first_import_are_left_alone(engine: Engine) -> None:
+    story = Story()
+    mei, (aoi,) = a_manager(), agents("Aoi")
+    a_rule(mei, a_body("Spam", {"do": "spam"}, when=contains("subject", "casino"), stop=True))
+    a_rule(mei, a_body("All", {"do": "assign", "try": [{"how": "fixed", "person_id": aoi}]}))
+    story.arrive(mail("casino"))
+    story.arrive(mail("old", "old@example.jp"), silent=True)
+    spam, old = conversations_of(story.mailbox_id)
+    assert (spam.status, spam.owner_id) == ("spam", None)
+    assert (old.owner_id, traces_of(old.id)) == (None, [])
+
+
+def test_several_mails_of_one_conversation_in_one_batch_are_asked_one_after_the_other(engine: Engine) -> None:
+    story = Story()
+    mei, both = a_manager(), agents("Aoi", "Ben")
+    team = a_team(mei, both)
+    a_rule(mei, a_body("Turns", {"do": "assign", "try": [{"how": "team", "team_id": team}]}))
+    first = mail("一件目", mail_id="<1@example.jp>")
+    story.arrives(
+        first, a_mail("続きです。", subject="Re: 一件目", answers="<1@example.jp>"), mail("二件目", "hana@example.jp")
+    )
+    one, other = conversations_of(story.mailbox_id)
+    assert [one.owner_id, other.owner_id] == both
+    assert [trace.assignment["reason"] for trace in traces_of(one.id) if trace.assignment] == ["round_robin", "kept"]
+
+
+def test_an_action_that_fails_costs_the_rule_and_never_the_mail(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    story = Story()
+    mei, (aoi,) = a_manager(), agents("Aoi")
+    broken = a_rule(
+        mei, a_body("Broken", {"do": "priority", "priority": "high"}, {"do": "status", "status": "waiting"})
+    )
+    a_rule(mei, a_body("All", {"do": "assign", "try": [{"how": "fixed", "person_id": aoi}]}))
+
+    def fails(*_args: object, **_more: object) -> None:
+        raise RuntimeError("the disk of rules is full")
+
+    monkeypatch.setattr(rule_runs.conversations, "set_status", fails)
+    story.arrives(mail("一件目"), mail("二件目", "hana@example.jp"))
+    found = conversations_of(story.mailbox_id)
+    assert [(one.owner_id, one.priority, one.status) for one in found] == [(aoi, "normal", "open")] * 2
+    (trace,) = traces_of(found[0].id)
+    assert [one["how"] for one in trace.trace] == ["failed", "matched"]
+    assert "the disk of rules is full" in trace.trace[0]["params"]["error"]
+    assert (the_rule(broken).failures, the_rule(broken).hits) == (2, 0)
+    with db.reading() as session:
+        assert rules.alarms(session) == ("Broken",)
+
+
+def test_a_rule_that_names_somebody_who_left_is_told_and_skipped(engine: Engine) -> None:
+    story = Story()
+    mei, (aoi, ben) = a_manager(), agents("Aoi", "Ben")
+    gone = a_rule(mei, a_body("Gone", {"do": "assign", "try": [{"how": "fixed", "person_id": aoi}]}))
+    a_rule(mei, a_body("All", {"do": "assign", "try": [{"how": "fixed", "person_id": ben}]}))
+    with db.transaction() as session:
+        session.get_one(User, aoi).active = False
+    story.arrive(mail("一件目"))
+    (found,) = conversations_of(story.mailbox_id)
+    assert found.owner_id == ben
+    assert traces_of(found.id)[0].trace[0]["error"] == "The person with number %(id)s no longer exists."
+    assert the_rule(gone).failures == 1
+    with db.reading() as session:
+        assert rules.page(session, mei)[0].wrong[0].field == "actions.0.try.0.person_id"
+
+
+def test_a_change_of_status_sets_rules_off_and_rules_that_feed_each_other_come_to_rest(engine: Engine) -> None:
+    story = Story()
+    mei = a_manager()
+    a_rule(mei, a_body("Open", {"do": "status", "status": "open"}, on={"on": "status_changed", "to": ["closed"]}))
+    a_rule(mei, a_body("Close", {"do": "status", "status": "closed"}, on={"on": "status_changed", "to": ["open"]}))
+    story.arrive(mail("一件目"))
+    (found,) = conversations_of(story.mailbox_id)
+    assert traces_of(found.id) == []
+    with db.transaction() as session:
+        triage.close(session, mei, found.id, now=story.now)
+    traces = traces_of(found.id)
+    assert sum(one.done for one in traces) == 10
+    assert traces[-1].capped
+    assert [one.capped for one in traces[:-1]] == [False] * 10
+    with db.transaction() as session:  # many at once write together
+        assert (
+            triage.many(session, mei, [found.id], "close" if found.status == "open" else "reopen", now=story.now) == 1
+        )
+
+
+def test_an_unanswered_mail_sets_a_rule_off_once_when_its_minutes_have_passed(engine: Engine) -> None:
+    story = Story()
+    mei = a_manager()
+    rule = a_rule(mei, a_body("Late", {"do": "priority", "priority": "urgent"}, on={"on": "unanswered", "minutes": 60}))
+    story.arrive(mail("一件目"))
+    (found,) = conversations_of(story.mailbox_id)
+    assert found.waiting_since is not None
+    with db.transaction() as session:
+        assert rule_runs.unanswered(session, now=found.waiting_since + 59 * MINUTE) == 0
+        assert rule_runs.unanswered(session, now=found.waiting_since + 60 * MINUTE) == 1
+        assert rule_runs.unanswered(session, now=found.waiting_since + 61 * MINUTE) == 0
+    assert conversations_of(story.mailbox_id)[0].priority == "urgent"
+    assert the_rule(rule).hits == 1
+
+
+def test_a_rule_by_the_clock_runs_once_for_each_planned_moment(engine: Engine) -> None:
+    story = Story()
+    mei = a_manager()
+    at = {"on": "schedule", "weekdays": [1, 2, 3, 4, 5, 6, 7], "at": "12:30"}  # 03:30 UTC
+    a_rule(mei, a_body("Noon", {"do": "priority", "priority": "high"}, on=at), now=story.now)
+    story.arrive(mail("一件目"))
+    clock._run_rules(story.now + 10 * MINUTE)
+    assert conversations_of(story.mailbox_id)[0].priority == "normal"
+    clock._run_rules(story.now + 40 * MINUTE)
+    assert conversations_of(story.mailbox_id)[0].priority == "high"
+    with db.transaction() as session:
+        assert rule_runs.due_by_the_clock(session, now=story.now + HOUR) == frozenset()
+        assert len(rule_runs.due_by_the_clock(session, now=story.now + timedelta(days=1, hours=1))) == 1
+
+
+def test_what_waits_for_the_first_to_open_it_becomes_theirs(engine: Engine) -> None:
+    story = Story()
+    mei, (aoi, ben) = a_manager(), agents("Aoi", "Ben")
+    team = a_team(mei, [aoi, ben], way="on_open", mailboxes=[story.mailbox_id])
+    story.arrive(mail("一件目"))
+    (found,) = conversations_of(story.mailbox_id)
+    assert (found.owner_id, found.team_id, found.for_opener) == (None, team, True)
+    with db.transaction() as session:
+        presence.look(session, mei, found.id, now=story.now)  # not one of the team
+    assert conversations_of(story.mailbox_id)[0].owner_id is None
+    for opener in (ben, aoi):
+        with db.transaction() as session:
+            who = people.of(session, session.get_one(User, opener))
+            presence.look(session, who, found.id, now=story.now)
+    (found,) = conversations_of(story.mailbox_id)
+    assert (found.owner_id, found.for_opener) == (ben, False)
+
+
+def test_a_team_of_a_mailbox_gets_what_no_rule_gives_to_anybody(engine: Engine) -> None:
+    story = Story()
+    mei, (aoi, ben) = a_manager(), agents("Aoi", "Ben")
+    a_team(mei, [aoi], mailboxes=[story.mailbox_id])
+    a_rule(
+        mei,
+        a_body("VIP", {"do": "assign", "try": [{"how": "fixed", "person_id": ben}]}, when=contains("subject", "VIP")),
+    )
+    story.arrives(mail("VIP"), mail("ほか", "hana@example.jp"))
+    assert [one.owner_id for one in conversations_of(story.mailbox_id)] == [ben, aoi]
+
+
+def test_sticky_and_fallback(engine: Engine) -> None:
+    story = Story()
+    mei, (aoi, ben, chie) = a_manager(), agents("Aoi", "Ben", "Chie")
+    team = a_team(mei, [aoi, ben], fallback=chie)
+    sticky = [{"how": "sticky"}, {"how": "team", "team_id": team}]
+    a_rule(mei, a_body("Sticky", {"do": "assign", "try": sticky}))
+    story.arrive(mail("一件目", "one@example.jp"))
+    story.arrive(mail("二件目", "two@example.jp"))
+    story.arrive(mail("三件目", "two@example.jp"))
+    assert [one.owner_id for one in conversations_of(story.mailbox_id)] == [aoi, ben, ben]
+    with db.transaction() as session:
+        for one in (aoi, ben):
+            teams.be_absent(session, mei, one, starts_at=story.now, ends_at=None, now=story.now)
+    story.arrive(mail("四件目", "new@example.jp"))
+    assert conversations_of(story.mailbox_id)[-1].owner_id == chie
+
+
+def test_untouched_with_somebody_who_is_away_it_is_offered_again(engine: Engine) -> None:
+    story = Story()
+    mei, (aoi, ben) = a_manager(), agents("Aoi", "Ben")
+    a_team(mei, [aoi, ben], hand_back=30, mailboxes=[story.mailbox_id])
+    story.arrives(
+        mail("一件目", "one@example.jp"), mail("二件目", "two@example.jp"), mail("三件目", "three@example.jp")
+    )
+    first, second, third = conversations_of(story.mailbox_id)
+    assert [first.owner_id, second.owner_id, third.owner_id] == [aoi, ben, aoi]
+    with db.transaction() as session:
+        me = people.of(session, session.get_one(User, aoi))
+        presence.look(session, me, third.id, now=story.now)  # this one she has seen
+        teams.be_absent(session, me, aoi, starts_at=story.now, ends_at=None, now=story.now)
+    clock._hand_back(story.now + 29 * MINUTE)
+    assert conversations_of(story.mailbox_id)[0].owner_id == aoi
+    clock._hand_back(story.now + 31 * MINUTE)
+    assert [one.owner_id for one in conversations_of(story.mailbox_id)] == [ben, ben, aoi]
+    assert traces_of(first.id)[-1].happened == "handed_back"
+    assert events_of(first.id, "assigned")[-1].about["handed_back"] is True
+
+
+def test_versions_are_kept_and_one_can_go_back(engine: Engine) -> None:
+    story = Story()
+    mei = a_manager()
+    rule = a_rule(mei, a_body("Old", {"do": "priority", "priority": "high"}))
+    with db.transaction() as session:
+        assert (
+            rules.change(
+                session, mei, rule, a_body("New", {"do": "priority", "priority": "low"}), seen_version=1, now=story.now
+            )
+            == 2
+        )
+        with pytest.raises(rules.Conflict):
+            rules.change(session, mei, rule, a_body("Mine", {"do": "spam"}), seen_version=1, now=story.now)
+        assert rules.go_back(session, mei, rule, 1, now=story.now) == 3
+        assert [(one.version, one.body["name"]) for one in rules.versions(session, mei, rule)] == [
+            (3, "Old"),
+            (2, "New"),
+            (1, "Old"),
+        ]
+        assert session.get_one(RuleVersion, (rule, 3)).user_id == mei.id
