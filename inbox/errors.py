@@ -47,11 +47,14 @@ class Conflict(UserError):
 class StaleReply(Conflict):
     """A reply was refused because the conversation went on after the version its author saw.
 
-    `draft_id` holds the kept words, `seen` and `now_at` are versions of the conversation.
+    `draft_id` holds the kept words, `seen` and `now_at` are versions of the conversation. `reason`: stale, claimed.
     """
 
-    def __init__(self, message: str, *, draft_id: int, seen: int, now_at: int, **params: object) -> None:
+    def __init__(
+        self, message: str, *, draft_id: int, seen: int, now_at: int, reason: str = "stale", **params: object
+    ) -> None:
         super().__init__(message, **params)
+        self.reason = reason
         self.draft_id = draft_id
         self.seen = seen
         self.now_at = now_at

@@ -1,7 +1,8 @@
 """Answers, forwarded and new mails: sent once, or refused with the words kept; and taken back while there is time.
 
 A second answer is stopped three times: by the claim ("a colleague is writing"), by the version of the conversation that
-the author saw, and by the dedupe key of the draft.
+the author saw, and by the dedupe key of the draft. That is so whichever way a mail leaves: sent by its author, by the
+clock, or by who approves it.
 """
 
 from __future__ import annotations
@@ -13,7 +14,20 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from inbox import attached, conversations, customers, drafts, letters, outbox, people, presence, reading, search
+from inbox import (
+    attached,
+    conversations,
+    customers,
+    drafts,
+    letters,
+    near_misses,
+    outbox,
+    people,
+    presence,
+    reading,
+    search,
+    send_checks,
+)
 from inbox.blobs import blobs
 from inbox.config import settings
 from inbox.db import insert_into
@@ -24,6 +38,7 @@ from inbox.mail.compose import Composed
 from inbox.mail.understand import snippet_of, understand
 from inbox.models import Conversation, Draft, Mailbox, Message, Outgoing, ThreadKey
 from inbox.people import Viewer
+from inbox.send_checks import NOT_LOOKED, Looked
 from inbox.wire import ring
 from routing.claims import ReplyFacts, may_reply
 
@@ -47,40 +62,98 @@ class SendResult:
 
 
 def send(
-    session: Session, who: Viewer, draft_id: int, *, seen_version: int, next_status: str | None, now: datetime
+    session: Session,
+    who: Viewer,
+    draft_id: int,
+    *,
+    seen_version: int,
+    next_status: str | None,
+    now: datetime,
+    looked: Looked = NOT_LOOKED,
 ) -> SendResult:
     """Sends the draft as it stands on the server. Asked twice, it is sent once and both get the same result.
 
-    `next_status` is where the conversation goes; None: waiting after an answer, unchanged after a forward. Raises
-    StaleReply when the conversation went on after `seen_version` or a colleague is writing, UserError for what cannot
-    be sent.
+    `next_status` is where the conversation goes; None: waiting after an answer, unchanged after a forward. `looked` is
+    what `who` ticked on the page between. Raises StaleReply when the conversation went on after `seen_version` or a
+    colleague is writing, NotLookedAt and NeedsApproval when that comes first, UserError for what cannot be sent.
     """
     if next_status is not None and next_status not in NEXT:
         raise UserError(N_("Unknown status."), field="next_status")
     draft = _draft(session, who, draft_id)
-    if draft.state != "open":
+    return _leave(session, who, draft, seen_version, next_status, state="open", looked=looked, now=now)
+
+
+def release(
+    session: Session,
+    author: Viewer,
+    draft: Draft,
+    *,
+    seen_version: int,
+    next_status: str | None,
+    approver: Viewer | None = None,
+    now: datetime,
+) -> SendResult:
+    """Sends a locked draft for its author: its time has come, or the approver let it go. What it must pass first was
+    passed when it was locked, all but the version of the conversation. Raises StaleReply, UserError.
+    """
+    state = draft.state
+    return _leave(session, author, draft, seen_version, next_status, state=state, approver=approver, now=now)
+
+
+def gate(session: Session, who: Viewer, draft: Draft, *, seen_version: int, now: datetime) -> None:
+    """Raises StaleReply when an answer of `who` could not leave just now; for a draft that is about to be locked."""
+    if draft.conversation_id is None:
+        return
+    people.conversation(session, who, draft.conversation_id, lock=True)
+    _decide(session, draft, {who.id}, seen_version=seen_version, now=now)
+
+
+def _leave(
+    session: Session,
+    author: Viewer,
+    draft: Draft,
+    seen_version: int,
+    next_status: str | None,
+    *,
+    state: str,
+    looked: Looked | None = None,
+    approver: Viewer | None = None,
+    now: datetime,
+) -> SendResult:
+    """`looked` None: the look and the approval were passed before."""
+    if draft.state != state:
         return _sent_before(session, draft)
-    mailbox = people.mailbox(session, who, draft.mailbox_id)
+    mailbox = people.mailbox(session, author, draft.mailbox_id)
     letters.check(drafts.view(session, draft), mailbox)
     conversation = None
     if draft.conversation_id is not None:
-        conversation = _gate(session, who, draft, seen_version=seen_version, now=now)
+        writers = {author.id, approver.id if approver is not None else author.id}
+        conversation = _gate(session, draft, writers, state, seen_version=seen_version, now=now)
         if conversation is None:
             return _sent_before(session, draft)
     session.refresh(draft, with_for_update={"of": Draft})
-    if draft.state != "open":
+    if draft.state != state:
         return _sent_before(session, draft)
     view = drafts.view(session, draft)
     letters.check(view, mailbox)
+    if looked is not None:
+        send_checks.must_be_looked_at(session, view, looked)
     started = conversation is None
     if conversation is None:
-        conversation = _start(session, who, view, now=now)
+        conversation = _start(session, author, view, now=now)
     before = _before(conversation, view, next_status, started=started)
-    composed = letters.write(session, who, view, mailbox, conversation_id=conversation.id, now=now)
-    message = _file(session, who, view, conversation, composed, now=now)
-    outgoing_id, undo_until = _queue(session, who, view, mailbox, message, composed, before, now=now)
-    _move_on(session, who, view, conversation, message, before, now=now)
-    draft.state, draft.updated_at, draft.refused_at = "sent", now, None
+    composed = letters.write(session, author, view, mailbox, conversation_id=conversation.id, now=now)
+    message = _file(session, author, view, conversation, composed, now=now)
+    if approver is not None:
+        message.approved_by_id = approver.id
+    send_checks.note_written_to(session, message.id, composed.recipients)
+    who = approver or author
+    undo_seconds = who.undo_seconds if state != "later" else 0
+    outgoing_id, undo_until = _queue(
+        session, author, view, mailbox, message, composed, before, undo_seconds=undo_seconds, now=now
+    )
+    _move_on(session, author, view, conversation, message, before, now=now)
+    draft.state, draft.updated_at, draft.refused_at, draft.came_back = "sent", now, None, ""
     draft.conversation_id = conversation.id
     presence.release(session, who, conversation.id)
     session.flush()
@@ -104,15 +177,15 @@ def undo(session: Session, who: Viewer, outgoing_id: int, *, now: datetime) -> i
     return draft_id
 
 
-def keep_refused(session: Session, who: Viewer, draft_id: int, *, now: datetime) -> None:
+def keep_refused(
+    session: Session, draft_id: int, error: StaleReply, *, way: str = "web", actor_id: int | None, now: datetime
+) -> None:
     """Notes that this draft's sending was stopped; in a transaction of its own, as the refused one is rolled back."""
-    draft = _draft(session, who, draft_id)
-    if draft.state != "open":
+    draft = session.get_one(Draft, draft_id)
+    if draft.state in ("sent", "discarded"):
         return
     draft.refused_at = now
-    if draft.conversation_id is not None:
-        conversation = session.get_one(Conversation, draft.conversation_id)
-        conversations.record(session, conversation, "refused", now=now, actor_id=who.id, draft_id=draft.id)
+    near_misses.record(session, draft, error, way=way, actor_id=actor_id, now=now)
 
 
 # -- may it leave?
@@ -134,25 +207,37 @@ def _sent_before(session: Session, draft: Draft) -> SendResult:
     return SendResult(first.id, first.due_at - HOLD, first.conversation_id)
 
 
-def _gate(session: Session, who: Viewer, draft: Draft, *, seen_version: int, now: datetime) -> Conversation | None:
+def _gate(
+    session: Session, draft: Draft, writers: set[int], state: str, *, seen_version: int, now: datetime
+) -> Conversation | None:
     """The conversation, its version raised and locked for us; None when it was sent already. Raises StaleReply."""
+    assert draft.conversation_id is not None
+    try:
+        _decide(session, draft, writers, seen_version=seen_version, now=now)
+        if not conversations.raise_version(session, draft.conversation_id, seen_version):
+            raise StaleReply(STALE, draft_id=draft.id, seen=seen_version, now_at=seen_version + 1)
+    except StaleReply:
+        session.refresh(draft)
+        if draft.state != state:  # the other click of a double click was faster
+            return None
+        raise
+    wanted = select(Conversation).where(Conversation.id == draft.conversation_id)
+    return session.scalars(wanted.execution_options(populate_existing=True)).one()
+
+
+def _decide(session: Session, draft: Draft, writers: set[int], *, seen_version: int, now: datetime) -> None:
+    """Raises StaleReply as routing.claims says; `writers` are those whose claim is no obstacle."""
     assert draft.conversation_id is not None
     claim = conversations.claim_of(session, draft.conversation_id, now=now)
     version = session.scalar(select(Conversation.version).where(Conversation.id == draft.conversation_id)) or 0
-    writing = claim.user_id if claim is not None and draft.kind != "forward" else None
-    facts = ReplyFacts(author_id=who.id, seen=seen_version, version=version, claimed_by=writing)
-    decided = may_reply(facts)
-    raised = decided.may and conversations.raise_version(session, draft.conversation_id, seen_version)
-    if not raised:
-        session.refresh(draft)
-        if draft.state == "sent":  # the other click of a double click was faster
-            return None
-        if decided.reason == "claimed" and claim is not None:
-            name = claim.user.name
-            raise StaleReply(CLAIMED, draft_id=draft.id, seen=seen_version, now_at=version, name=name)
-        raise StaleReply(STALE, draft_id=draft.id, seen=seen_version, now_at=version)
-    wanted = select(Conversation).where(Conversation.id == draft.conversation_id)
-    return session.scalars(wanted.execution_options(populate_existing=True)).one()
+    writing = claim.user_id if claim is not None and draft.kind != "forward" and claim.user_id not in writers else None
+    decided = may_reply(ReplyFacts(author_id=draft.author_id, seen=seen_version, version=version, claimed_by=writing))
+    if decided.may:
+        return
+    told = {"draft_id": draft.id, "seen": seen_version, "now_at": version}
+    if decided.reason == "claimed" and claim is not None:
+        raise StaleReply(CLAIMED, reason="claimed", name=claim.user.name, **told)
+    raise StaleReply(STALE, **told)
 
 
 # -- what is written
@@ -255,11 +340,12 @@ def _queue(
     composed: Composed,
     before: dict[str, Any],
     *,
+    undo_seconds: int,
     now: datetime,
 ) -> tuple[int, datetime]:
     earlier = session.scalar(select(func.count()).where(Outgoing.draft_id == view.id)) or 0
-    undo_until = now + timedelta(seconds=who.undo_seconds)
-    due_at = undo_until + HOLD if who.undo_seconds else now
+    undo_until = now + timedelta(seconds=undo_seconds)
+    due_at = undo_until + HOLD if undo_seconds else now
     outgoing_id = outbox.put(
         session,
         kind="reply",
@@ -282,7 +368,7 @@ def _queue(
     )
     if outgoing_id is None:
         raise Conflict(N_("This draft was sent or discarded already."))
-    if not who.undo_seconds:
+    if not undo_seconds:
         ring.job(session, "send", queue="send")
     return outgoing_id, undo_until
 
@@ -305,7 +391,7 @@ def _move_on(
     if before["answers"]:
         conversations.answered(session, conversation, status=status, at=now)
     elif status is not None:
-        conversations.place(session, conversation, status=status, closed_at=now)
+        conversations.place(session, conversation, status=status, closed_at=now, now=now)
     if conversation.owner_id is None:
         conversations.assign(session, conversation, who.id, now=now, actor_id=who.id)
 

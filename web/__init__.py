@@ -52,6 +52,7 @@ PAGES = (
     "preferences",
     "mailboxes",
     "demo",
+    "guards",
     "health",
     "quarantine",
     "conversations",
@@ -59,6 +60,7 @@ PAGES = (
     "drafts",
     "replies",
     "joins",
+    "arranging",
 )
 
 

@@ -384,5 +384,4 @@ def _words() -> dict[str, str]:
         ),
         "remove": gettext("Remove"),
         "remove address": gettext("Remove %(who)s", who="{}"),
-        "no file": gettext("The text speaks of an attachment, but there is none. Press send again to send it so."),
     }

@@ -11,7 +11,8 @@ from inbox import conversation_page, outbox, replies
 from inbox import drafts as kept
 from inbox.drafts import DraftView, StaleDraft
 from inbox.errors import N_, Conflict, NotFound, StaleReply, UserError
-from web import conversations, drafts, edge
+from inbox.send_checks import Looked, NotLookedAt
+from web import conversations, drafts, edge, guard_words
 from web.language import gettext
 from web.words import words
 
@@ -40,16 +41,45 @@ def send(draft_id: int) -> AnyResponse | tuple[str, int]:
             draft_id,
             seen_version=request.form.get("seen_version", draft.seen_version, type=int),
             next_status=request.form.get("next_status") or None,
+            looked=looked(),
             now=g.now,
         )
     except StaleReply as error:
         return _stale(draft, error, way)
+    except NotLookedAt as error:
+        return between(draft, error)
     except (Conflict, NotFound):
         raise
     except UserError as error:
         return drafts.again(draft_id, error)
     _tell(sent)
     return redirect(goes_on or url_for("conversations.show", conversation_id=sent.conversation_id, **way), 303)
+
+
+def looked() -> Looked:
+    """What was ticked on the page between, and for which mail."""
+    return Looked(frozenset(request.form.getlist("tick")), request.form.get("fingerprint", ""))
+
+
+def between(draft: DraftView, asked: NotLookedAt) -> str:
+    """The page between: recipients, attachments and findings to look at. Nothing has left yet."""
+    check = asked.check
+    edge.begin_again(roll_back=True)
+    form = request.form
+    carried = {name: form[name] for name in ("next_status", "seen_version") if name in form}
+    return render_template(
+        "drafts/check.html",
+        draft=draft,
+        check=check,
+        left=asked.left,
+        ticked=set(form.getlist("tick")) if form.get("fingerprint") == check.fingerprint else set(),
+        again="fingerprint" in form,
+        carried={"seen_version": draft.seen_version} | carried,
+        shown_words=kept.words(draft),
+        here=drafts.where(draft, drafts.way_sent()),
+        way=drafts.way_sent(),
+        words=guard_words,
+    )
 
 
 def _tell(sent: replies.SendResult) -> None:
@@ -113,7 +143,7 @@ def _to_draft(draft_id: int) -> AnyResponse:
 def _stale(draft: DraftView, error: StaleReply, way: dict[str, Any]) -> tuple[str, int]:
     """The refused answer: what arrived since, and the kept words below with what can be done now."""
     edge.begin_again(roll_back=True)
-    replies.keep_refused(g.session, g.who, draft.id, now=g.now)
+    replies.keep_refused(g.session, draft.id, error, actor_id=g.who.id, now=g.now)
     g.session.flush()
     g.commit_anyway = True  # that it was refused stands in the history
     assert draft.conversation_id is not None

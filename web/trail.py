@@ -37,11 +37,12 @@ def kinds() -> dict[str, str]:
         "mailbox_removed": gettext("removed a mailbox"),
         "sending_paused": gettext("paused sending"),
         "sending_resumed": gettext("let sending go on"),
+        "send_check_changed": gettext("changed the check before sending"),
         "backfill_asked": gettext("asked for older mail"),
         "quarantine_left_aside": gettext("left mail of the quarantine aside"),
-        "quarantine_reprocessed": gettext("sent mail from the quarantine through again"),
         "calendar_changed": gettext("changed the working hours"),
         "calendar_removed": gettext("removed working hours"),
+        "quarantine_reprocessed": gettext("sent mail from the quarantine through again"),
     }
 
 
@@ -76,8 +77,8 @@ def _fact_words() -> dict[str, str]:
         "count": gettext("Mails"),
         "ids": gettext("Numbers"),
         "since": gettext("Since"),
-        "name": gettext("What the team calls it"),
         "calendar": gettext("Calendar"),
+        "name": gettext("What the team calls it"),
         "address": gettext("Address"),
         "display_name": gettext("Name in “From”"),
         "aliases": gettext("Other addresses of this mailbox"),

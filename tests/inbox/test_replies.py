@@ -16,7 +16,18 @@ from inbox.errors import Conflict, NotFound, StaleReply, UserError
 from inbox.mail.parse import parse
 from inbox.models import Conversation, Draft, Event, FolderCount, Mailbox, Message, Outgoing, User
 from inbox.people import Viewer
-from tests.inbox.cast import CUSTOMER, HOUR, MINUTE, NOW, a_conversation, a_mailbox, a_message, a_person, a_viewer
+from tests.inbox.cast import (
+    CUSTOMER,
+    HOUR,
+    MINUTE,
+    NOW,
+    a_conversation,
+    a_mailbox,
+    a_message,
+    a_person,
+    a_viewer,
+    all_ticked,
+)
 from tests.mail_lint import lint
 
 LATER = NOW + HOUR
@@ -63,6 +74,7 @@ def sent(session: Session, desk: Desk, draft_id: int, *, who: Viewer | None = No
         draft_id,
         seen_version=desk.conversation.version,
         next_status=status,
+        looked=all_ticked(session, draft_id),
         now=LATER,
     )
 
@@ -161,7 +173,9 @@ def test_a_new_mail_starts_a_conversation_that_waits_for_the_customer(session: S
     draft = drafts.start(session, desk.aoi, "new", mailbox_id=desk.mailbox.id, now=LATER)
     fields = {"to": "新規 <new@example.jp>", "subject": "ご案内", "text": "こんにちは"}
     drafts.save(session, desk.aoi, draft.id, rev=draft.rev, fields=fields, now=LATER)
-    result = replies.send(session, desk.aoi, draft.id, seen_version=0, next_status=None, now=LATER)
+    result = replies.send(
+        session, desk.aoi, draft.id, seen_version=0, next_status=None, looked=all_ticked(session, draft.id), now=LATER
+    )
     started = session.get_one(Conversation, result.conversation_id)
     assert (started.status, started.subject, started.owner_id, started.people) == (
         "waiting",
@@ -205,9 +219,17 @@ def test_an_answer_over_unread_words_is_refused_and_kept(session: Session, desk:
     draft_id, seen = written(session, desk.aoi, desk.conversation), desk.conversation.version
     a_message(session, desk.conversation, "やっぱり届きました。", at=LATER)
     with pytest.raises(StaleReply) as refused:
-        replies.send(session, desk.aoi, draft_id, seen_version=seen, next_status=None, now=LATER)
+        replies.send(
+            session,
+            desk.aoi,
+            draft_id,
+            seen_version=seen,
+            next_status=None,
+            looked=all_ticked(session, draft_id),
+            now=LATER,
+        )
     assert (refused.value.draft_id, refused.value.seen, refused.value.now_at) == (draft_id, seen, seen + 1)
-    replies.keep_refused(session, desk.aoi, draft_id, now=LATER)
+    replies.keep_refused(session, draft_id, refused.value, actor_id=desk.aoi.id, now=LATER)
     kept = drafts.show(session, desk.aoi, draft_id)
     assert (kept.state, kept.text, kept.refused_at) == ("open", "発送しました。", LATER)
     assert session.scalar(select(func.count()).where(Event.kind == "refused")) == 1
@@ -277,7 +299,15 @@ def test_control_characters_in_any_field_stay_out_of_the_headers(session: Sessio
 def test_a_double_click_sends_once_and_both_clicks_get_the_same_answer(session: Session, desk: Desk) -> None:
     draft_id, seen = written(session, desk.aoi, desk.conversation), desk.conversation.version
     first = sent(session, desk, draft_id)
-    again = replies.send(session, desk.aoi, draft_id, seen_version=seen, next_status="closed", now=LATER)
+    again = replies.send(
+        session,
+        desk.aoi,
+        draft_id,
+        seen_version=seen,
+        next_status="closed",
+        looked=all_ticked(session, draft_id),
+        now=LATER,
+    )
     assert again == first
     assert session.scalar(select(func.count()).select_from(Outgoing)) == 1
 
@@ -313,7 +343,15 @@ def test_after_undo_the_same_draft_can_be_sent_again(session: Session, desk: Des
     replies.undo(session, desk.aoi, first.outgoing_id, now=LATER)
     session.refresh(desk.conversation)
     draft = drafts.show(session, desk.aoi, draft_id)
-    second = replies.send(session, desk.aoi, draft_id, seen_version=draft.seen_version, next_status=None, now=LATER)
+    second = replies.send(
+        session,
+        desk.aoi,
+        draft_id,
+        seen_version=draft.seen_version,
+        next_status=None,
+        looked=all_ticked(session, draft_id),
+        now=LATER,
+    )
     assert second.outgoing_id != first.outgoing_id
     states = session.scalars(select(Outgoing.state).order_by(Outgoing.id)).all()
     assert states == ["cancelled", "queued"]
@@ -326,7 +364,15 @@ def test_what_came_in_since_must_be_read_before_an_undone_answer_is_sent_again(s
     replies.undo(session, desk.aoi, first.outgoing_id, now=LATER)
     draft = drafts.show(session, desk.aoi, draft_id)
     with pytest.raises(StaleReply):
-        replies.send(session, desk.aoi, draft_id, seen_version=draft.seen_version, next_status=None, now=LATER)
+        replies.send(
+            session,
+            desk.aoi,
+            draft_id,
+            seen_version=draft.seen_version,
+            next_status=None,
+            looked=all_ticked(session, draft_id),
+            now=LATER,
+        )
     assert desk.conversation.status == "open"
 
 
@@ -334,7 +380,9 @@ def test_undoing_a_new_mail_leaves_no_empty_conversation(session: Session, desk:
     draft = drafts.start(session, desk.aoi, "new", mailbox_id=desk.mailbox.id, now=LATER)
     fields = {"to": "new@example.jp", "subject": "ご案内", "text": "こんにちは"}
     drafts.save(session, desk.aoi, draft.id, rev=draft.rev, fields=fields, now=LATER)
-    result = replies.send(session, desk.aoi, draft.id, seen_version=0, next_status=None, now=LATER)
+    result = replies.send(
+        session, desk.aoi, draft.id, seen_version=0, next_status=None, looked=all_ticked(session, draft.id), now=LATER
+    )
     assert replies.undo(session, desk.aoi, result.outgoing_id, now=LATER) == draft.id
     assert session.get(Conversation, result.conversation_id) is None
     assert drafts.show(session, desk.aoi, draft.id).conversation_id is None
@@ -351,7 +399,9 @@ def test_undoing_a_forward_gives_status_and_owner_back(session: Session, desk: D
     assert counters_are_right(session)
 
 
-def test_undoing_an_answer_in_a_closed_conversation_gives_the_time_of_closing_back(session: Session, desk: Desk) -> None:
+def test_undoing_an_answer_in_a_closed_conversation_gives_the_time_of_closing_back(
+    session: Session, desk: Desk
+) -> None:
     conversations.set_status(session, desk.conversation, "closed", now=NOW, actor_id=desk.aoi.id)
     for status in ("waiting", "closed"):
         draft_id = written(session, desk.aoi, desk.conversation, "追伸です")
@@ -366,10 +416,20 @@ def test_undoing_a_new_mail_after_an_answer_in_its_conversation_was_undone(sessi
     draft = drafts.start(session, desk.aoi, "new", mailbox_id=desk.mailbox.id, now=LATER)
     fields = {"to": "new@example.jp", "subject": "ご案内", "text": "こんにちは"}
     drafts.save(session, desk.aoi, draft.id, rev=draft.rev, fields=fields, now=LATER)
-    first = replies.send(session, desk.aoi, draft.id, seen_version=0, next_status=None, now=LATER)
+    first = replies.send(
+        session, desk.aoi, draft.id, seen_version=0, next_status=None, looked=all_ticked(session, draft.id), now=LATER
+    )
     conversation = session.get_one(Conversation, first.conversation_id)
     second = written(session, desk.aoi, conversation, "追伸", to="new@example.jp")
-    more = replies.send(session, desk.aoi, second, seen_version=conversation.version, next_status=None, now=LATER)
+    more = replies.send(
+        session,
+        desk.aoi,
+        second,
+        seen_version=conversation.version,
+        next_status=None,
+        looked=all_ticked(session, second),
+        now=LATER,
+    )
     replies.undo(session, desk.aoi, more.outgoing_id, now=LATER)
     replies.undo(session, desk.aoi, first.outgoing_id, now=LATER)
     assert session.get(Conversation, first.conversation_id) is None

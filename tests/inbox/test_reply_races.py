@@ -61,9 +61,9 @@ def click(
                 now = datetime.now(UTC)
                 result = replies.send(session, who, draft_id, seen_version=seen, next_status="closed", now=now)
             told.append(("sent", draft_id, result.outgoing_id))
-        except StaleReply:
+        except StaleReply as error:
             with db.transaction() as session:
-                replies.keep_refused(session, who, draft_id, now=datetime.now(UTC))
+                replies.keep_refused(session, draft_id, error, actor_id=who.id, now=datetime.now(UTC))
             told.append(("refused", draft_id, 0))
     out.put(told)
 

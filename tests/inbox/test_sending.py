@@ -19,7 +19,7 @@ from inbox.errors import Conflict
 from inbox.models import Attempt, Conversation, Event, Mailbox, Outgoing
 from inbox.people import Viewer
 from inbox.wire import smtp
-from tests.inbox.cast import CUSTOMER, NOW, a_conversation, a_mailbox, a_message, a_person, a_viewer
+from tests.inbox.cast import CUSTOMER, NOW, a_conversation, a_mailbox, a_message, a_person, a_viewer, all_ticked
 from tests.mail_lint import lint
 from tests.servers import free_port, wait_until
 from tests.servers.smtp_sink import SmtpSink
@@ -62,7 +62,13 @@ def answer(desk: Desk, text: str = "発送しました。", *, status: str = "cl
         drafts.save(session, desk.aoi, draft.id, rev=draft.rev, fields={"text": text, **fields}, now=NOW)
         seen = conversation.version
         return replies.send(
-            session, desk.aoi, draft.id, seen_version=seen, next_status=status, now=datetime.now(UTC)
+            session,
+            desk.aoi,
+            draft.id,
+            seen_version=seen,
+            next_status=status,
+            looked=all_ticked(session, draft.id),
+            now=datetime.now(UTC),
         ).outgoing_id
 
 

@@ -186,6 +186,25 @@ ROUTES: dict[tuple[str, str], Route] = {
     ("conversations.unclaim", "POST"): route(
         "agent", lambda w: f"/conversations/{w.mine}/claim/release", hidden_from=OUTSIDE
     ),
+    ("arranging.split", "POST"): route(
+        "agent",
+        lambda w: f"/conversations/{w.mine}/splits",
+        form=lambda w: {"message_id": 0},
+        hidden_from=OUTSIDE,
+        not_found=True,
+    ),
+    ("arranging.move", "POST"): route(
+        "agent",
+        lambda w: f"/conversations/{w.mine}/mailbox",
+        form=lambda w: {"mailbox_id": w.support},
+        hidden_from=OUTSIDE,
+    ),
+    ("arranging.link", "POST"): route(
+        "agent", lambda w: f"/conversations/{w.mine}/links", form=lambda w: {"other": w.free}, hidden_from=OUTSIDE
+    ),
+    ("arranging.unlink", "POST"): route(
+        "agent", lambda w: f"/conversations/{w.mine}/links/{w.free}/removal", hidden_from=OUTSIDE, not_found=True
+    ),
     ("joins.new", "GET"): route("agent", lambda w: f"/joins/new?id={w.more['one']}", hidden_from=OUTSIDE),
     ("joins.create", "POST"): route(
         "agent", "/joins", form=lambda w: {"id": [w.more["one"], w.more["other"]]}, hidden_from=OUTSIDE
@@ -264,6 +283,12 @@ ROUTES: dict[tuple[str, str], Route] = {
         lambda w: f"/replies/{w.more['failed']}/decision",
         form=lambda w: {"what": "try_again"},
         hidden_from=OUTSIDE,
+    ),
+    ("guards.show", "GET"): route("manager", "/guards"),
+    ("guards.misses", "GET"): route("manager", "/guards/near-misses"),
+    ("guards.edit_check", "GET"): route("manager", lambda w: f"/guards/mailboxes/{w.support}"),
+    ("guards.change_check", "POST"): route(
+        "manager", lambda w: f"/guards/mailboxes/{w.support}", form=lambda w: {"ask": "never"}
     ),
     # the last one: it ends the session that all before it were asked with
     ("preferences.end_others", "POST"): route("agent", "/preferences/sessions"),

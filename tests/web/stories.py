@@ -25,6 +25,7 @@ from inbox.replies import SendResult
 PIXEL = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJggg=="
 )
+from tests.inbox.cast import all_ticked
 
 
 def until(condition: Callable[[], Any], seconds: float = 8.0) -> Any:
@@ -119,7 +120,15 @@ def an_answer(
 ) -> SendResult:
     """An answer that stands in the outbox."""
     draft = a_draft(session, who, conversation_id, text, now=now)
-    return replies.send(session, who, draft.id, seen_version=draft.seen_version, next_status=status, now=now)
+    return replies.send(
+        session,
+        who,
+        draft.id,
+        seen_version=draft.seen_version,
+        next_status=status,
+        looked=all_ticked(session, draft.id),
+        now=now,
+    )
 
 
 def one_of_each(session: Session, support: int, agent: Viewer, *, now: datetime) -> dict[str, int]:

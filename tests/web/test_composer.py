@@ -311,12 +311,13 @@ def test_axe_finds_nothing(served: str, signed_page: Open, world: World, theme: 
     assert wrong == []
 
 
-def test_a_forgotten_attachment_is_asked_for_once(desk: Page, world: World) -> None:
+def test_a_forgotten_attachment_is_asked_about_before_sending(desk: Page, world: World) -> None:
     writing(desk)
     desk.keyboard.type("請求書を添付します。")
     desk.keyboard.press("Control+Enter")
-    expect(desk.locator("[data-save-state]")).to_contain_text("speaks of an attachment")
+    expect(desk.get_by_role("heading", name="Check before sending")).to_be_visible()
     assert conversation(world.free).status == "open"
+    desk.get_by_label("speaks of an attachment").check()
     desk.keyboard.press("Control+Enter")
     until(lambda: conversation(world.free).status == "closed")
     expect(desk.get_by_role("button", name="Undo")).to_be_visible()

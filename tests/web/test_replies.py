@@ -17,6 +17,7 @@ from tests.inbox.cast import a_message
 from tests.servers import wait_until
 from tests.web.conftest import Visitor, World, conversation
 from tests.web.test_drafts import SCRIPT, started, the_draft
+from tests.web.test_guards import boxes
 
 
 def outgoings() -> list[Outgoing]:
@@ -268,10 +269,12 @@ def test_an_uncertain_answer_is_a_persons_decision(agent: Visitor, world: World)
 def test_a_new_mail_begins_a_conversation(agent: Visitor, world: World) -> None:
     agent.post("/drafts", {"kind": "new"})
     draft = the_draft()
-    done = agent.post(
+    between = agent.post(
         f"/drafts/{draft.id}/replies",
         form("Good morning", to="新規 <new@example.jp>", subject="ご案内", next_status=""),
     )
+    assert "First time" in between.text
+    done = agent.post(f"/drafts/{draft.id}/replies", boxes(between.text, tick=True))
     assert done.status_code == 303
     page = agent.get(done.headers["Location"]).text
     assert "ご案内" in page

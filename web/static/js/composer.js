@@ -116,12 +116,6 @@
         event.stopPropagation();
         return;
       }
-      if (event.submitter?.name === "next_status" && forgotFile()) {
-        event.preventDefault();
-        event.stopPropagation();
-        say("failed", words["no file"]);
-        return;
-      }
       const busy = saving || uploads.size;
       if (busy) {
         event.preventDefault();
@@ -144,14 +138,6 @@
         editor.focus();
       }
     });
-
-    // "see the attachment", and there is none: asked once
-    let reminded = false;
-    function forgotFile() {
-      if (reminded || list.children.length || !/添付|同封|attach(ed|ment)|enclosed/i.test(editor.text())) return false;
-      reminded = true;
-      return true;
-    }
 
     // -- who writes: claimed at the first key, kept up while somebody types
 
