@@ -239,31 +239,29 @@ def _keep_house(now: datetime) -> None:
 
 
 def _recount_nightly(now: datetime) -> None:
-    if now.hour != NIGHT_HOUR:
-        return
     with db.transaction() as session:
-        wrong = recount(session) if _first_tonight(session, "recounted_on", now) else 0
+        wrong = recount(session) if _not_yet_done(session, "recounted_on", now) else 0
     if wrong:
         log.error("counters_were_wrong", count=wrong)
 
 
 def _clear_leftovers_nightly(now: datetime) -> None:
-    if now.hour != NIGHT_HOUR:
-        return
     with db.transaction() as session:
-        if not _first_tonight(session, "leftovers_cleared_on", now):
+        if not _not_yet_done(session, "leftovers_cleared_on", now):
             return
         leftovers.forget_draft_files(session, now=now)
     cleared = leftovers.clear(now=now)
     log.info("leftovers_cleared", files=cleared.files, bytes=cleared.bytes)
 
 
-def _first_tonight(session: Session, what: str, now: datetime) -> bool:
-    today = now.date().isoformat()
+def _not_yet_done(session: Session, what: str, now: datetime) -> bool:
+    """Whether the work of the last night is still to do, which is then noted as done; a machine that is off at night
+    does it when it is next on."""
+    night = (now - timedelta(hours=NIGHT_HOUR)).date().isoformat()
     done = session.get(Setting, what)
-    if done is not None and done.value == today:
+    if done is not None and done.value >= night:
         return False
-    session.merge(Setting(key=what, value=today))
+    session.merge(Setting(key=what, value=night))
     return True
 
 
