@@ -17,6 +17,7 @@ from sqlalchemy import delete, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
+from inbox import kept_deadlines
 from inbox.db import is_sqlite, new_ids
 from inbox.errors import N_, UserError
 from inbox.models import (
@@ -186,26 +187,40 @@ def receive(session: Session, conversation: Conversation, message: Message, *, n
     if not quiet and conversation.status != "spam":
         if conversation.waiting_since is None:
             conversation.waiting_since = message.at
-        place(session, conversation, status="open")
+        if conversation.began_at is None and not (conversation.silent and message.at <= conversation.created_at):
+            conversation.began_at = message.at  # what the first import brings has no deadline
+        place(session, conversation, status="open", now=now)
     record(session, conversation, "received", now=now, message=message, mail_kind=message.kind)
 
 
 def answered(session: Session, conversation: Conversation, *, status: str | None, at: datetime) -> None:
     """A human answer follows the customer's words since `at`: nothing waits any more; `status` is where it goes next."""
+    kept_deadlines.note_answer(conversation, at)
     conversation.waiting_since = None
     conversation.trouble = ""
     if conversation.opened_at is None:
         conversation.opened_at = conversation.activity_at
     if status is not None:
-        place(session, conversation, status=status, closed_at=at)
+        place(session, conversation, status=status, closed_at=at, now=at)
+    else:
+        kept_deadlines.keep(session, conversation, now=at)
 
 
-def come_back(session: Session, conversation: Conversation, *, waiting_since: datetime | None, trouble: str) -> None:
-    """An answer did not arrive (failed, bounced) or was undone: the conversation is open again to its owner."""
+def come_back(
+    session: Session,
+    conversation: Conversation,
+    *,
+    waiting_since: datetime | None,
+    answered_at: datetime | None,
+    trouble: str,
+    now: datetime,
+) -> None:
+    """The answer of `answered_at` did not arrive (failed, bounced): the conversation is open again to its owner."""
     conversation.waiting_since = waiting_since
+    kept_deadlines.forget_answer(conversation, answered_at)
     conversation.trouble = trouble
     if conversation.status != "spam":
-        place(session, conversation, status="open")
+        place(session, conversation, status="open", now=now)
 
 
 def assign(
@@ -222,7 +237,7 @@ def assign(
     if conversation.owner_id == owner_id:
         return
     before = conversation.owner_id
-    place(session, conversation, owner_id=owner_id)
+    place(session, conversation, owner_id=owner_id, now=now)
     record(session, conversation, "assigned", now=now, actor_id=actor_id, before=before, after=owner_id, **about)
 
 
@@ -249,6 +264,7 @@ def set_priority(
     if conversation.priority == priority:
         return
     before, conversation.priority = conversation.priority, priority
+    kept_deadlines.keep(session, conversation, now=now)
     told = {"priority_before": before, "priority_after": priority}
     record(session, conversation, "priority", now=now, actor_id=actor_id, **told, **about)
 
@@ -269,7 +285,7 @@ def set_status(
     if conversation.status == status and status != "snoozed":
         return
     before = conversation.status
-    place(session, conversation, status=status, closed_at=now)
+    place(session, conversation, status=status, closed_at=now, now=now)
     conversation.snoozed_until = until if status == "snoozed" else None
     told = {"until": until.isoformat()} if until else {}
     record(session, conversation, "status", now=now, actor_id=actor_id, before=before, after=status, **told, **about)
@@ -334,6 +350,7 @@ def tag(
         update=None,
     )
     if inserted:
+        kept_deadlines.keep(session, conversation, now=now)
         record(session, conversation, "tagged", now=now, actor_id=actor_id, tag=clean, **about)
     return found
 
@@ -357,6 +374,7 @@ def untag(
         )
     )
     if gone.rowcount:
+        kept_deadlines.keep(session, conversation, now=now)
         name = session.scalar(select(Tag.name).where(Tag.id == tag_id))
         record(session, conversation, "untagged", now=now, actor_id=actor_id, tag=name, **about)
 
@@ -365,12 +383,13 @@ def place(
     session: Session,
     conversation: Conversation,
     *,
+    now: datetime,
     status: str | None = None,
     owner_id: int | str | None = "same",
     closed_at: datetime | None = None,
     mailbox_id: int | None = None,
 ) -> None:
-    """The only way in which status, owner or mailbox of a conversation change: the kept counters follow.
+    """The only way in which status, owner or mailbox of a conversation change: counters and deadlines follow.
 
     `closed_at` is for a status of closed.
     """
@@ -387,6 +406,9 @@ def place(
     new = (conversation.mailbox_id, conversation.status, conversation.owner_id or 0)
     if new != old:
         _count(session, {old: -1, new: 1})
+    if status is not None or mailbox_id is not None:
+        kept_deadlines.moved(session, conversation, before=old[1], now=now)
+        kept_deadlines.keep(session, conversation, now=now)
 
 
 def uncount(session: Session, conversation: Conversation) -> None:

@@ -35,7 +35,7 @@ def united(one: Facts, other: Facts) -> dict[str, Any]:
     facts = {name: other[name] if value in (None, "") else value for name, value in one.items()}
     facts |= {name: last[name] for name in OF_THE_LAST_MESSAGE}
     facts |= {name: one[name] + other[name] for name in COUNTS}
-    facts |= {name: _earliest(one[name], other[name]) for name in ("waiting_since", "opened_at")}
+    facts |= {name: _earliest(one[name], other[name]) for name in ("waiting_since", "opened_at", "began_at", "first_asked_at")}
     facts["status"] = status
     facts["snoozed_until"] = _earliest(one["snoozed_until"], other["snoozed_until"]) if status == "snoozed" else None
     closed = last["closed_at"] or one["closed_at"] or other["closed_at"]

@@ -16,7 +16,7 @@ from typing import Any
 from sqlalchemy import delete, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
-from inbox import conversations, people, search
+from inbox import conversations, kept_deadlines, people, search
 from inbox.db import Utc
 from inbox.errors import N_, Conflict, NotFound, UserError
 from inbox.joined_facts import COUNTS, Joint, parted, united
@@ -41,7 +41,8 @@ from inbox.people import Viewer
 
 MOVED = {"messages": Message, "notes": Note, "events": Event, "outgoing": Outgoing, "drafts": Draft}
 IDENTITY = ("id", "mailbox_id", "person_id", "subject", "version", "created_at", "silent", "joined_into_id")
-FACTS = tuple(column.name for column in Conversation.__table__.c if column.name not in IDENTITY)
+WORKED_OUT = ("due_at", "due_kind", "soon_at", "next_step_at")
+FACTS = tuple(column.name for column in Conversation.__table__.c if column.name not in (*IDENTITY, *WORKED_OUT))
 TIMES = tuple(name for name in FACTS if isinstance(Conversation.__table__.c[name].type, Utc))
 AT_ONCE = 500  # ids in one statement
 MOST_JOINED = 20  # conversations made one by one click
@@ -149,9 +150,9 @@ def make_one(
         "newer": newer.id,
         "tags": _add_tags(session, newer, older),
     }
-    _become(session, older, united(before["older"], before["newer"]))
+    _become(session, older, united(before["older"], before["newer"]), now=now)
     older.version = max(older.version, newer.version) + 1  # no answer that saw only one of them may leave
-    _empty(session, newer, older)
+    _empty(session, newer, older, now=now)
     session.flush()
     _mark_read(session, older, {*readers["older"]} & {*readers["newer"]})
     suggestion.moved = moved | {
@@ -259,11 +260,12 @@ def _facts(conversation: Conversation) -> dict[str, Any]:
     return {name: getattr(conversation, name) for name in FACTS}
 
 
-def _become(session: Session, conversation: Conversation, facts: dict[str, Any]) -> None:
+def _become(session: Session, conversation: Conversation, facts: dict[str, Any], *, now: datetime) -> None:
     """Through `place`, so that the counters follow; the rest as it stands."""
-    conversations.place(session, conversation, status=facts["status"], owner_id=facts["owner_id"])
+    conversations.place(session, conversation, status=facts["status"], owner_id=facts["owner_id"], now=now)
     for name in FACTS:
         setattr(conversation, name, facts[name])
+    kept_deadlines.keep(session, conversation, now=now)
 
 
 def _to_json(facts: dict[str, Any]) -> dict[str, Any]:
@@ -320,8 +322,8 @@ def _add_tags(session: Session, source: Conversation, target: Conversation) -> l
     return new
 
 
-def _empty(session: Session, newer: Conversation, older: Conversation) -> None:
-    conversations.place(session, newer, status=JOINED)
+def _empty(session: Session, newer: Conversation, older: Conversation, *, now: datetime) -> None:
+    conversations.place(session, newer, status=JOINED, now=now)
     newer.joined_into_id = older.id
     newer.version += 1  # nor one that waited for the join to end
     newer.message_count = newer.attachment_count = 0
@@ -365,8 +367,9 @@ def _part(
         told["before"] = one.moved["before"] | {"older": _to_json(dict(joint.before))}
         one.moved = told
     _take_tags_back(session, moved, older, later)
-    _become(session, newer, _from_json(moved["before"]["newer"]))
-    _become(session, older, facts | _with(session, older, came, facts))
+    kept_deadlines.part(session, older, joined_at=suggestion.at)
+    _become(session, newer, _from_json(moved["before"]["newer"]), now=now)
+    _become(session, older, facts | _with(session, older, came, facts), now=now)
     if not whole:  # an answer was taken back meanwhile
         _count_anew(session, older)
         _count_anew(session, newer)

@@ -14,11 +14,12 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from inbox import working_hours
 from inbox.models import Conversation, ConversationTag, DeadlinePolicy, EscalationStep, Pause, Setting
+from inbox.models.conversations import JOINED
 from routing import deadlines as routing
 from routing.calendars import Calendar
 from routing.deadlines import Clock, DeadlineFacts, Deadlines, Policy, Which
@@ -44,17 +45,29 @@ class _Policies:
 def moved(session: Session, conversation: Conversation, *, before: str, now: datetime) -> None:
     """Its status was `before` until `now`: a pause begins or ends with it."""
     was, halted = before in HALTED, conversation.status in HALTED
-    if conversation.began_at is None or was == halted:
+    if conversation.began_at is None or was == halted or JOINED in (before, conversation.status):
         return
-    if halted:
+    if conversation.id is None:
         session.flush()
-        start = session.get(Pause, (conversation.id, now)) or Pause(conversation_id=conversation.id, started_at=now)
-        start.ended_at, start.why = None, conversation.status
-        session.add(start)
+    held = select(Pause).where(Pause.conversation_id == conversation.id, Pause.ended_at.is_(None))
+    pause = session.scalars(held).first()
+    if not halted:
+        if pause is not None:
+            pause.ended_at = max(now, pause.started_at)
         return
-    session.execute(
-        update(Pause).where(Pause.conversation_id == conversation.id, Pause.ended_at.is_(None)).values(ended_at=now)
-    )
+    if pause is None:  # an answer that did arrive after all goes on with the pause that it began
+        pause = session.get(Pause, (conversation.id, now)) or Pause(conversation_id=conversation.id, started_at=now)
+        session.add(pause)
+    pause.ended_at, pause.why = None, conversation.status
+    session.flush()
+
+
+def part(session: Session, conversation: Conversation, *, joined_at: datetime) -> None:
+    """A join is taken back: a pause that it ended goes on as if it had not been."""
+    ended = select(Pause).where(Pause.conversation_id == conversation.id, Pause.ended_at == joined_at)
+    for pause in session.scalars(ended):
+        pause.ended_at = None
+    session.flush()
 
 
 def keep(session: Session, conversation: Conversation, *, now: datetime) -> None:
@@ -132,9 +145,16 @@ def go_on_anew(session: Session, *, now: datetime) -> bool:
     return True
 
 
-def forget_answer(conversation: Conversation, answered_at: datetime) -> None:
+def note_answer(conversation: Conversation, at: datetime) -> None:
+    """A person of us answers what waits: the first time, the clock of the first answer stops."""
+    if conversation.first_answered_at is None and conversation.began_at and conversation.waiting_since:
+        conversation.first_asked_at = max(conversation.waiting_since, conversation.began_at)
+        conversation.first_answered_at = at
+
+
+def forget_answer(conversation: Conversation, answered_at: datetime | None) -> None:
     """The answer of that moment did not leave or did not arrive: if it was the first one, none was given yet."""
-    if conversation.first_answered_at == answered_at:
+    if answered_at is not None and conversation.first_answered_at == answered_at:
         conversation.first_answered_at = conversation.first_asked_at = None
 
 

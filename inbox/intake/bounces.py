@@ -45,7 +45,14 @@ def file(session: Session, known: Knowledge, mail: Mail, *, now: datetime) -> Fi
         outbox.found_elsewhere(session, outgoing.key, now=now)
     _mark(session, outgoing, told, now=now)
     if told.get("permanent") is not False:
-        conversations.come_back(session, conversation, waiting_since=_since(conversation, outgoing), trouble="bounced")
+        conversations.come_back(
+            session,
+            conversation,
+            waiting_since=_since(conversation, outgoing),
+            answered_at=outgoing.created_at if outgoing is not None else None,
+            trouble="bounced",
+            now=now,
+        )
     conversations.record(
         session,
         conversation,

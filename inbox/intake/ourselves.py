@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from inbox import conversations, outbox
+from inbox import conversations, kept_deadlines, outbox
 from inbox.intake import deciding, knowing
 from inbox.intake.filed import Filed, Mail, message_of, name_people, remember
 from inbox.intake.knowing import Knowledge, Stored
@@ -87,7 +87,9 @@ def sent_elsewhere(session: Session, known: Knowledge, mail: Mail, *, now: datet
 def _counts_as_answer(session: Session, conversation: Conversation, mail: Mail, *, customer_wrote_after: bool) -> None:
     if customer_wrote_after:
         if conversation.waiting_since is not None:
+            kept_deadlines.note_answer(conversation, mail.at)
             conversation.waiting_since = _oldest_after(session, conversation, mail.at)
+            kept_deadlines.keep(session, conversation, now=mail.at)
         return
     status = None
     if conversation.status in ("open", "snoozed"):

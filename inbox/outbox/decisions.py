@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
-from inbox import conversations
+from inbox import conversations, kept_deadlines
 from inbox.errors import N_, Conflict, NotFound
 from inbox.models import Conversation, Draft, Event, Mailbox, Message, Note, Outgoing, Setting, ThreadKey
 from inbox.outbox import queue, settling
@@ -215,12 +215,12 @@ def _give_back(
         session.delete(conversation)
         session.flush()
         return
-    _restore(session, outgoing, conversation, files)
+    _restore(session, outgoing, conversation, files, now=now)
     told = {"outgoing_id": outgoing.id, "draft_id": outgoing.draft_id}
     conversations.record(session, conversation, event, now=now, actor_id=actor_id, **told)
 
 
-def _restore(session: Session, outgoing: Outgoing, conversation: Conversation, files: int) -> None:
+def _restore(session: Session, outgoing: Outgoing, conversation: Conversation, files: int, *, now: datetime) -> None:
     before = outgoing.before
     nothing_since = conversation.version == before.get("after_version")
     conversation.message_count -= 1
@@ -236,6 +236,7 @@ def _restore(session: Session, outgoing: Outgoing, conversation: Conversation, f
         if conversation.waiting_since is not None:
             waiting.append(conversation.waiting_since)
         conversation.waiting_since = min(waiting, default=None)
+        kept_deadlines.forget_answer(conversation, outgoing.created_at)
         conversation.trouble = before.get("trouble", "")
     if nothing_since and before.get("status"):
         until, closed = before.get("snoozed_until"), before.get("closed_at")
@@ -247,6 +248,7 @@ def _restore(session: Session, outgoing: Outgoing, conversation: Conversation, f
             status=before["status"] if moved else None,
             owner_id=owner,
             closed_at=datetime.fromisoformat(closed) if closed else None,
+            now=now,
         )
         if moved:
             conversation.snoozed_until = datetime.fromisoformat(until) if until else None

@@ -290,7 +290,7 @@ def _ended(session: Session, outgoing: Outgoing, *, code: int | None, text: str,
     if taken:
         conversations.record(session, conversation, "sent", now=now, **told)
     if refused:
-        _come_back(session, outgoing, conversation, trouble="failed")
+        _come_back(session, outgoing, conversation, trouble="failed", now=now)
         told |= {"code": code, "answer": text, "recipients": refused, "partly": bool(taken)}
         conversations.record(session, conversation, "failed", now=now, **told)
 
@@ -304,7 +304,7 @@ def _uncertain(session: Session, outgoing: Outgoing, text: str, *, now: datetime
         outgoing.answer = text
     conversation = _conversation(session, outgoing)
     if conversation is not None:
-        _come_back(session, outgoing, conversation, trouble="uncertain")
+        _come_back(session, outgoing, conversation, trouble="uncertain", now=now)
         told = {"outgoing_id": outgoing.id, "message_id": outgoing.message_id, "answer": text}
         conversations.record(session, conversation, "uncertain", now=now, **told)
 
@@ -321,13 +321,22 @@ def _was_seen(session: Session, outgoing: Outgoing) -> bool:
     return session.scalar(seen.limit(1)) is not None
 
 
-def _come_back(session: Session, outgoing: Outgoing, conversation: Conversation, *, trouble: str) -> None:
+def _come_back(
+    session: Session, outgoing: Outgoing, conversation: Conversation, *, trouble: str, now: datetime
+) -> None:
     """Open again to its owner; the customer waits since when they waited before the answer that did not arrive."""
     then = outgoing.before.get("waiting_since")
     since = [datetime.fromisoformat(then)] if then else []
     if conversation.waiting_since is not None:
         since.append(conversation.waiting_since)
-    conversations.come_back(session, conversation, waiting_since=min(since, default=None), trouble=trouble)
+    conversations.come_back(
+        session,
+        conversation,
+        waiting_since=min(since, default=None),
+        answered_at=outgoing.created_at,
+        trouble=trouble,
+        now=now,
+    )
 
 
 def _conversation(session: Session, outgoing: Outgoing) -> Conversation | None:

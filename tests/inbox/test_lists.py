@@ -139,7 +139,7 @@ def test_a_row_tells_who_looks_who_writes_and_what_is_unread(session: Session, s
     aoi, ben = a_viewer(session, "Aoi", support), a_user(session, "Ben", support)
     read, fresh, imported = (a_conversation(session, support, s) for s in ("read", "fresh", "imported"))
     conversations.look(session, read, aoi.id, now=NOW)
-    conversations.place(session, imported, status="closed")
+    conversations.place(session, imported, status="closed", now=NOW)
     imported.silent = True
     session.add_all(
         [
@@ -182,7 +182,7 @@ def test_neighbours_are_the_rows_above_and_below_even_when_this_one_left_the_box
     aoi = a_viewer(session, "Aoi", support)
     oldest, middle, newest = (a_conversation(session, support, at=NOW + n * MINUTE) for n in range(3))
     assert lists.neighbours(session, aoi, middle.id, "open") == (newest.id, oldest.id)
-    conversations.place(session, middle, status="closed")
+    conversations.place(session, middle, status="closed", now=NOW)
     session.flush()
     assert lists.neighbours(session, aoi, middle.id, "open") == (newest.id, oldest.id)
     assert lists.neighbours(session, aoi, newest.id, "open") == (None, oldest.id)

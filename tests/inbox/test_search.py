@@ -86,7 +86,7 @@ def test_operators_of_state_place_and_time(session: Session, support, aoi) -> No
     who = a_viewer(session, "Ben", support, sales)
     old = filed(session, support, "返品", "返品します", at=datetime(2026, 3, 31, 15, 0, tzinfo=UTC))  # 1 April in Tokyo
     new = filed(session, sales, "返品", "返品です", files=(("a.pdf", "application/pdf", b"x"),))
-    conversations.place(session, old, status="closed")
+    conversations.place(session, old, status="closed", now=NOW)
     conversations.tag(session, new, "急ぎ", now=NOW, actor_id=who.id)
     session.flush()
     assert found(session, who, "返品") == [new.id, old.id]
@@ -105,7 +105,7 @@ def test_operators_of_state_place_and_time(session: Session, support, aoi) -> No
     assert found(session, who, "after:2026-04-01 返品") == [new.id, old.id]
     assert found(session, who, "after:2026/04/02 返品") == [new.id]
     assert found(session, who, "is:mine") == []
-    conversations.place(session, new, owner_id=who.id)
+    conversations.place(session, new, owner_id=who.id, now=NOW)
     session.flush()
     assert found(session, who, "is:mine 返品") == [new.id]
     assert found(session, who, "is:unassigned 返品") == [old.id]

@@ -121,7 +121,7 @@ def test_many_at_once_never_block_mail_that_comes_in(engine: Engine) -> None:
             second = session.get_one(Conversation, ids[1], with_for_update=True)
             closing = aside.submit(close_all)
             wait_until(lambda: watching.scalar(waiting), what="it waits")
-            conversations.place(session, second, status="waiting")
+            conversations.place(session, second, status="waiting", now=NOW)
         closing.result(20)
     with db.reading() as session:
         assert lists.counts(session, who)["closed"] == 2
