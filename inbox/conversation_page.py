@@ -16,6 +16,7 @@ from inbox.drafts import DraftView
 from inbox.errors import NotFound
 from inbox.mail import quoted, senders
 from inbox.models import (
+    AnswerDecision,
     Attachment,
     Claim,
     Conversation,
@@ -46,6 +47,7 @@ TOLD_BY_MESSAGES = (
     "forwarded",
     "started",
     "elsewhere",
+    "auto_answered",
     "noted",
 )  # events that a message or note shows
 PAIR = tuple[str, str]  # (name, address)
@@ -88,7 +90,7 @@ class MessageView:
 
     id: int
     direction: str  # in, out
-    kind: str  # in: person, auto_reply, bounce, feedback_report, list; out: reply, forward, new, elsewhere
+    kind: str  # in: person, auto_reply, bounce, feedback_report, list; out: reply, forward, new, elsewhere, auto_reply
     author_id: int | None
     author_name: str  # of ours
     from_name: str
@@ -110,9 +112,12 @@ class MessageView:
     outgoing: OutgoingView | None
     bounce: dict[str, Any] | None
     unverified: bool  # its sender took no part in the conversation before
+    third_party: bool  # from somebody to whom we forwarded
     oddities: tuple[str, ...]  # of the sender's name: mail.senders
     warnings: tuple[str, ...]  # of parsing
     answers_id: int | None
+    no_auto_answer: str  # why a mail got none: routing.autoreply.Reason; "": it got one, or nothing was to be decided
+    budget: int | None  # that kept it from getting one
     what: str = "message"
 
 
@@ -123,6 +128,7 @@ class NoteView:
     author_name: str
     at: datetime
     text: str
+    mentions: tuple[tuple[int, int, int], ...] = ()  # start, end, user: whom it speaks to
     what: str = "note"
 
 
@@ -159,6 +165,8 @@ class Suggestion:
     subject: str
     activity_at: datetime
     message_count: int
+    mailbox_name: str
+    seen: bool  # whether the viewer may see the other one; else its subject is not told
 
 
 @dataclass(frozen=True)
@@ -177,6 +185,7 @@ class ConversationView:
     opened_at: datetime | None
     snoozed_until: datetime | None
     closed_at: datetime | None
+    due_at: datetime | None  # of its most urgent deadline that ticks
     created_at: datetime
     activity_at: datetime
     trouble: str
@@ -227,6 +236,7 @@ def show(
         opened_at=row.opened_at,
         snoozed_until=row.snoozed_until,
         closed_at=row.closed_at,
+        due_at=row.due_at,
         created_at=row.created_at,
         activity_at=row.activity_at,
         trouble=row.trouble,
@@ -246,7 +256,7 @@ def show(
         claim=_claim(row, who),
         looking=looking,
         person=_person(session, who, row),
-        suggestions=_suggestions(session, row),
+        suggestions=_suggestions(session, who, row),
         names=names,
     )
 
@@ -298,9 +308,12 @@ def _message(row: Any, files: tuple[FileView, ...], outgoing: OutgoingView | Non
         outgoing=outgoing,
         bounce=row.bounce,
         unverified=row.unverified,
+        third_party=row.third_party,
         oddities=senders.oddities(row.from_name, row.from_address, [a for _n, a in row.reply_to]) if incoming else (),
         warnings=tuple(map(str, row.warnings)),
         answers_id=row.answers_id,
+        no_auto_answer=row.no_auto_answer or "",
+        budget=row.budget,
     )
 
 
@@ -324,7 +337,14 @@ def _history(
 ) -> tuple[tuple[NoteView, ...], tuple[EventView, ...], dict[int, str]]:
     """Notes and events; with earlier messages left out also what happened before the first one shown."""
     notes = [
-        NoteView(id=note.id, author_id=note.author_id, author_name=note.author_name, at=note.at, text=note.text)
+        NoteView(
+            id=note.id,
+            author_id=note.author_id,
+            author_name=note.author_name,
+            at=note.at,
+            text=note.text,
+            mentions=tuple(map(tuple, note.mentions)),
+        )
         for note in (db.rows(session, _NOTES, {"id": row.id}) if row.notes else ())
     ]
     events = [
@@ -378,7 +398,7 @@ def _person(session: Session, who: Viewer, row: Any) -> Profile | None:
         return None
 
 
-def _suggestions(session: Session, row: Any) -> tuple[Suggestion, ...]:
+def _suggestions(session: Session, who: Viewer, row: Any) -> tuple[Suggestion, ...]:
     if not row.suggestions:
         return ()
     return tuple(
@@ -387,9 +407,11 @@ def _suggestions(session: Session, row: Any) -> tuple[Suggestion, ...]:
             state=one.state,
             reason=one.reason,
             other_id=one.other,
-            subject=one.subject,
+            subject=one.subject if who.may_see(one.mailbox_id) else "",
             activity_at=one.activity_at,
             message_count=one.message_count,
+            mailbox_name=one.mailbox_name,
+            seen=who.may_see(one.mailbox_id),
         )
         for one in db.rows(session, _SUGGESTIONS, {"id": row.id})
     )
@@ -481,8 +503,11 @@ _MESSAGES = (
         func.substr(Message.text, 1, SHOWN).label("text"),
         func.substr(Message.new_text, 1, SHOWN).label("new_text"),
         User.name.label("author_name"),
+        AnswerDecision.reason.label("no_auto_answer"),
+        AnswerDecision.most.label("budget"),
     )
     .outerjoin(User, User.id == Message.author_id)
+    .outerjoin(AnswerDecision, AnswerDecision.message_id == Message.id)
     .where(Message.conversation_id == _ID)
     .order_by(Message.at.desc(), Message.id.desc())
     .limit(_LIMIT)
@@ -514,7 +539,7 @@ _OUTGOING = (
     .order_by(Outgoing.id)
 )
 _NOTES = (
-    select(Note.id, Note.author_id, Note.at, Note.text, User.name.label("author_name"))
+    select(Note.id, Note.author_id, Note.at, Note.text, Note.mentions, User.name.label("author_name"))
     .join(User, User.id == Note.author_id)
     .where(Note.conversation_id == _ID)
     .order_by(Note.at.desc(), Note.id.desc())
@@ -546,8 +571,11 @@ _SUGGESTIONS = union_all(
             _other.subject,
             _other.activity_at,
             _other.message_count,
+            _other.mailbox_id,
+            Mailbox.name.label("mailbox_name"),
         )
         .join(_other, _other.id == other)
+        .join(Mailbox, Mailbox.id == _other.mailbox_id)
         .where(
             this == _ID,
             or_(

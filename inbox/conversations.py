@@ -7,9 +7,9 @@ Callers commit. The version is raised by every public message, in or out, and by
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -17,7 +17,7 @@ from sqlalchemy import delete, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from inbox import kept_deadlines
+from inbox import kept_deadlines, telling
 from inbox.db import is_sqlite, new_ids
 from inbox.errors import N_, UserError
 from inbox.models import (
@@ -34,6 +34,7 @@ from inbox.models import (
     User,
 )
 from inbox.wire import ring
+from routing.mentions import Mention
 
 SNIPPET_CHARACTERS = 200
 
@@ -43,6 +44,7 @@ EVENTS = {
     "forwarded": N_("Forwarded"),
     "started": N_("Wrote first"),
     "elsewhere": N_("Answered outside Madoguchi"),
+    "auto_answered": N_("An automatic answer was written"),
     "sent": N_("The answer was handed to the mail server"),
     "undone": N_("Sending was undone"),
     "cancelled": N_("Sending was cancelled"),
@@ -60,7 +62,18 @@ EVENTS = {
     "priority": N_("The priority changed"),
     "joined": N_("Conversations were joined"),
     "unjoined": N_("A join was undone"),
+    "split": N_("A part became a conversation of its own"),
+    "moved": N_("It was moved to another mailbox"),
+    "linked": N_("It was linked with another conversation"),
+    "unlinked": N_("A link was removed"),
     "taken_over": N_("A colleague's claim was taken over"),
+    "approval_asked": N_("Approval was asked for"),
+    "approved": N_("An answer was approved"),
+    "approval_returned": N_("An answer was returned to its author"),
+    "approval_withdrawn": N_("A request for approval was withdrawn"),
+    "scheduled": N_("An answer waits for its time"),
+    "unscheduled": N_("An answer that waited for its time is a draft again"),
+    "overtaken": N_("The customer wrote first: an answer that waited for its time is a draft again"),
 }
 
 
@@ -120,6 +133,35 @@ def record(
     else:
         gathered.events.append(written)
     ring.screens(session)
+    if kind in ("failed", "uncertain", "bounced") and about.get("permanent") is not False:
+        answer_id = about.get("message_id") if message is None else message.answers_id
+        _tell(session, conversation, "trouble", now=now, to=_author(session, answer_id), what=kind)
+
+
+def _author(session: Session, message_id: int | None) -> frozenset[int]:
+    """Who wrote that answer."""
+    found = session.scalar(select(Message.author_id).where(Message.id == message_id)) if message_id else None
+    return frozenset() if found is None else frozenset({found})
+
+
+def _tell(
+    session: Session,
+    conversation: Conversation,
+    kind: str,
+    *,
+    now: datetime,
+    to: Iterable[int] = (),
+    by: int | None = None,
+    but_not: Iterable[int] = (),
+    **words: Any,
+) -> None:
+    """Tells those concerned (`telling.KINDS`), in this transaction."""
+    told = telling.Told(kind, now, frozenset(to), by, but_not=frozenset(but_not), about=words)
+    gathered = _together(session)
+    if gathered is None:
+        telling.about_all(session, [replace(told, conversation_id=conversation.id)])
+    else:
+        gathered.told.append((conversation, told))
 
 
 @contextmanager
@@ -140,6 +182,7 @@ def together(session: Session) -> Iterator[None]:
             session.info["together"] = outer
     if outer is not None:
         outer.events += gathered.events
+        outer.told += gathered.told
         outer.counts.update(gathered.counts)
         return
     _number(session)
@@ -147,6 +190,7 @@ def together(session: Session) -> Iterator[None]:
     if gathered.events:
         session.connection().execute(insert(Event.__table__), [event.row() for event in gathered.events])
     _count(session, {which: change for which, change in gathered.counts.items() if change})
+    telling.about_all(session, [replace(one, conversation_id=conversation.id) for conversation, one in gathered.told])
 
 
 def _number(session: Session) -> None:
@@ -178,19 +222,22 @@ def add_message(session: Session, conversation: Conversation, message: Message, 
         conversation.last_direction = message.direction
 
 
-def receive(session: Session, conversation: Conversation, message: Message, *, now: datetime, quiet: bool = False) -> None:
+def receive(session: Session, conversation: Conversation, message: Message, *, now: datetime, quiet: bool = False, waits: bool = True) -> None:
     """A mail of a customer stands in the conversation: raises the version and brings it back to its owner.
 
     `quiet` (robots, lists, first import of answered mail) changes neither status nor waiting time. Spam stays spam.
+    `waits` False: its sender is no customer who waits for an answer, but somebody has to look at it.
     """
     conversation.version += 1
     if not quiet and conversation.status != "spam":
-        if conversation.waiting_since is None:
+        if waits and conversation.waiting_since is None:
             conversation.waiting_since = message.at
-        if conversation.began_at is None and not (conversation.silent and message.at <= conversation.created_at):
+        if waits and conversation.began_at is None and not (conversation.silent and message.at <= conversation.created_at):
             conversation.began_at = message.at  # what the first import brings has no deadline
         place(session, conversation, status="open", now=now)
     record(session, conversation, "received", now=now, message=message, mail_kind=message.kind)
+    if not quiet and conversation.message_count > 1 and conversation.status != "spam":  # nobody follows a new one yet
+        _tell(session, conversation, "mail", now=now, who=message.from_name or message.from_address)
 
 
 def answered(session: Session, conversation: Conversation, *, status: str | None, at: datetime) -> None:
@@ -239,6 +286,8 @@ def assign(
     before = conversation.owner_id
     place(session, conversation, owner_id=owner_id, now=now)
     record(session, conversation, "assigned", now=now, actor_id=actor_id, before=before, after=owner_id, **about)
+    if owner_id is not None:
+        _tell(session, conversation, "given", now=now, to=(owner_id,), by=actor_id)
 
 
 def give_to_team(
@@ -306,7 +355,9 @@ def wake_due(session: Session, *, now: datetime, limit: int = 200) -> int:
 
 
 def look(session: Session, conversation: Conversation, user_id: int, *, now: datetime) -> None:
-    """A person of the team opened it: read up to this version; no longer new to the team."""
+    """A person of the team opened it: read up to this version, with what was told about it; no longer new to the
+    team."""
+    telling.seen(session, user_id, conversation.id, now=now)
     if conversation.opened_at is None:
         conversation.opened_at = now
     upsert(
@@ -318,19 +369,59 @@ def look(session: Session, conversation: Conversation, user_id: int, *, now: dat
     )
 
 
+def readers(session: Session, conversation: Conversation) -> list[int]:
+    """Who has read all of it."""
+    wanted = select(ReadMark.user_id).where(
+        ReadMark.conversation_id == conversation.id, ReadMark.version >= conversation.version
+    )
+    return sorted(session.scalars(wanted))
+
+
+def mark_read(session: Session, conversation: Conversation, user_ids: Iterable[int]) -> None:
+    """For these people there is nothing new in it, although its version was raised."""
+    for user_id in sorted(user_ids):
+        upsert(
+            session,
+            ReadMark,
+            {"user_id": user_id, "conversation_id": conversation.id, "version": conversation.version},
+            key=["user_id", "conversation_id"],
+            update={"version": conversation.version},
+        )
+
+
 def mark_unread(session: Session, conversation: Conversation, user_id: int) -> None:
     session.execute(delete(ReadMark).where(ReadMark.user_id == user_id, ReadMark.conversation_id == conversation.id))
 
 
-def note(session: Session, conversation: Conversation, author: User, *, text: str, now: datetime) -> Note:
-    """Words for the team only; the customer never sees them."""
+def note(
+    session: Session,
+    conversation: Conversation,
+    author: User,
+    *,
+    text: str,
+    now: datetime,
+    mentions: Sequence[Mention] = (),
+) -> Note:
+    """Words for the team only; the customer never sees them. Who writes one or is mentioned follows from then on.
+
+    `mentions` are of `text` as given; each speaks to one person.
+    """
     words = text.strip()
     if not words:
         raise UserError(N_("Write something first."), field="text")
-    written = Note(conversation_id=conversation.id, author_id=author.id, at=now, text=words)
+    cut = len(text) - len(text.lstrip())
+    spans = [[one.start - cut, one.end - cut, one.ids[0]] for one in mentions]
+    written = Note(conversation_id=conversation.id, author_id=author.id, at=now, text=words, mentions=spans)
     session.add(written)
     session.flush()
     record(session, conversation, "noted", now=now, actor_id=author.id, note_id=written.id)
+    mentioned = {one.ids[0] for one in mentions}
+    told = {"now": now, "by": author.id, "text": words[: telling.EXCERPT], "note_id": written.id}
+    _tell(session, conversation, "noted", but_not=mentioned, **told)  # before new followers are written down
+    _tell(session, conversation, "mentioned", to=mentioned, **told)
+    telling.follow(session, conversation.id, author.id, why="wrote", now=now)
+    for user_id in mentioned:
+        telling.follow(session, conversation.id, user_id, why="mentioned", now=now)
     return written
 
 
@@ -460,6 +551,7 @@ class _Written:
 class _Together:
     events: list[_Written] = field(default_factory=list)
     counts: Counter[tuple[int, str, int]] = field(default_factory=Counter)
+    told: list[tuple[Conversation, telling.Told]] = field(default_factory=list)
 
 
 def _together(session: Session) -> _Together | None:

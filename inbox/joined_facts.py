@@ -14,6 +14,7 @@ from typing import Any
 Facts = Mapping[str, Any]
 
 OF_THE_LAST_MESSAGE = ("activity_at", "snippet", "last_direction")
+EARLIEST = ("waiting_since", "opened_at", "began_at", "first_asked_at")
 COUNTS = ("message_count", "attachment_count")
 MOST_URGENT_FIRST = ("open", "snoozed", "waiting", "closed", "spam")
 PEOPLE_CHARACTERS = 500
@@ -35,7 +36,7 @@ def united(one: Facts, other: Facts) -> dict[str, Any]:
     facts = {name: other[name] if value in (None, "") else value for name, value in one.items()}
     facts |= {name: last[name] for name in OF_THE_LAST_MESSAGE}
     facts |= {name: one[name] + other[name] for name in COUNTS}
-    facts |= {name: _earliest(one[name], other[name]) for name in ("waiting_since", "opened_at", "began_at", "first_asked_at")}
+    facts |= {name: _earliest(one[name], other[name]) for name in EARLIEST if name in one}
     facts["status"] = status
     facts["snoozed_until"] = _earliest(one["snoozed_until"], other["snoozed_until"]) if status == "snoozed" else None
     closed = last["closed_at"] or one["closed_at"] or other["closed_at"]

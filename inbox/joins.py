@@ -8,7 +8,7 @@ of all this is told to the customer.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -16,7 +16,7 @@ from typing import Any
 from sqlalchemy import delete, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
-from inbox import conversations, kept_deadlines, people, search
+from inbox import conversations, drafts, kept_deadlines, people, search
 from inbox.db import Utc
 from inbox.errors import N_, Conflict, NotFound, UserError
 from inbox.joined_facts import COUNTS, Joint, parted, united
@@ -32,14 +32,14 @@ from inbox.models import (
     Message,
     Note,
     Outgoing,
-    ReadMark,
+    RuleTrace,
     ThreadKey,
     User,
 )
 from inbox.models.conversations import JOINED
 from inbox.people import Viewer
 
-MOVED = {"messages": Message, "notes": Note, "events": Event, "outgoing": Outgoing, "drafts": Draft}
+MOVED = {"messages": Message, "notes": Note, "events": Event, "outgoing": Outgoing, "drafts": Draft, "traces": RuleTrace}
 IDENTITY = ("id", "mailbox_id", "person_id", "subject", "version", "created_at", "silent", "joined_into_id")
 WORKED_OUT = ("due_at", "due_kind", "soon_at", "next_step_at")
 FACTS = tuple(column.name for column in Conversation.__table__.c if column.name not in (*IDENTITY, *WORKED_OUT))
@@ -130,7 +130,7 @@ def join_all(session: Session, who: Viewer, ids: Sequence[int], *, now: datetime
         raise UserError(N_("These are the same conversation."))
     if len(others) >= MOST_JOINED:
         raise UserError(N_("At most %(most)d conversations can be joined at once."), most=MOST_JOINED)
-    _lock_outgoing(session, ids)
+    lock_outgoing(session, ids)
     oldest, *rest = [people.conversation(session, who, one, lock=True) for one in (oldest_id, *others)]
     for newer in rest:
         make_one(session, oldest, newer, actor_id=who.id, reason="by_hand", now=now)
@@ -144,7 +144,7 @@ def make_one(
     suggestion = _suggestion(session, older.id, newer.id, reason=reason, now=now)
     session.flush()
     before = {"older": _facts(older), "newer": _facts(newer)}
-    readers = {"older": _readers(session, older), "newer": _readers(session, newer)}
+    readers = {"older": conversations.readers(session, older), "newer": conversations.readers(session, newer)}
     moved = _move(session, newer, older) | {
         "older": older.id,
         "newer": newer.id,
@@ -154,7 +154,7 @@ def make_one(
     older.version = max(older.version, newer.version) + 1  # no answer that saw only one of them may leave
     _empty(session, newer, older, now=now)
     session.flush()
-    _mark_read(session, older, {*readers["older"]} & {*readers["newer"]})
+    conversations.mark_read(session, older, {*readers["older"]} & {*readers["newer"]})
     suggestion.moved = moved | {
         "before": {name: _to_json(facts) for name, facts in before.items()},
         "after": {"older": _to_json(_facts(older))},
@@ -173,7 +173,7 @@ def undo(session: Session, who: Viewer, suggestion_id: int, *, now: datetime) ->
     suggestion = session.get(JoinSuggestion, suggestion_id)
     if suggestion is None:
         raise NotFound
-    _lock_outgoing(session, [suggestion.moved.get("older", 0)])
+    lock_outgoing(session, [suggestion.moved.get("older", 0)])
     locked = _locked(session, suggestion.moved.get("older", 0), suggestion.moved.get("newer", 0))
     if locked is None or not all(who.may_see(one.mailbox_id) for one in locked):
         raise NotFound
@@ -230,7 +230,7 @@ def gone_on(session: Session, conversation_id: int) -> int:
 # -- joining
 
 
-def _lock_outgoing(session: Session, ids: Sequence[int]) -> None:
+def lock_outgoing(session: Session, ids: Sequence[int]) -> None:
     """Before the conversations, in the order of those who send: no deadlock with an answer that is on its way."""
     wanted = select(Outgoing.id).where(Outgoing.conversation_id.in_(set(ids))).order_by(Outgoing.id)
     session.execute(wanted.with_for_update()).all()
@@ -284,7 +284,7 @@ def _move(session: Session, source: Conversation, target: Conversation) -> dict[
     moved: dict[str, Any] = {}
     if source.mailbox_id != target.mailbox_id:
         search.belongs_to(session, source.id, before=source.mailbox_id, after=target.mailbox_id)
-        moved["senders"] = _drafts_leave_from(session, source.id, target.mailbox_id)
+        moved["senders"] = drafts.leave_from(session, source.id, session.get_one(Mailbox, target.mailbox_id))
     for kind, model in MOVED.items():
         moved[kind] = list(
             session.scalars(select(model.id).where(model.conversation_id == source.id).order_by(model.id))
@@ -295,18 +295,6 @@ def _move(session: Session, source: Conversation, target: Conversation) -> dict[
     _point_keys(session, moved["keys"], target.id)
     session.execute(delete(Claim).where(Claim.conversation_id == source.id))
     return moved
-
-
-def _drafts_leave_from(session: Session, conversation_id: int, mailbox_id: int) -> dict[str, list[Any]]:
-    """Open drafts go with their conversation into its new mailbox and leave from there; what each was, to undo it."""
-    address = session.get_one(Mailbox, mailbox_id).address
-    found = select(Draft).where(Draft.conversation_id == conversation_id, Draft.state == "open")
-    before: dict[str, list[Any]] = {}
-    for draft in session.scalars(found):
-        before[str(draft.id)] = [draft.mailbox_id, draft.from_address, mailbox_id, address]
-        draft.mailbox_id, draft.from_address = mailbox_id, address
-    session.flush()
-    return before
 
 
 def _add_tags(session: Session, source: Conversation, target: Conversation) -> list[int]:
@@ -330,33 +318,13 @@ def _empty(session: Session, newer: Conversation, older: Conversation, *, now: d
     newer.waiting_since = None
 
 
-def _readers(session: Session, conversation: Conversation) -> list[int]:
-    """Who has read all of it."""
-    wanted = select(ReadMark.user_id).where(
-        ReadMark.conversation_id == conversation.id, ReadMark.version >= conversation.version
-    )
-    return sorted(session.scalars(wanted))
-
-
-def _mark_read(session: Session, conversation: Conversation, readers: Iterable[int]) -> None:
-    """Its version was raised, but for these people there is nothing new in it."""
-    for user_id in sorted(readers):
-        conversations.upsert(
-            session,
-            ReadMark,
-            {"user_id": user_id, "conversation_id": conversation.id, "version": conversation.version},
-            key=["user_id", "conversation_id"],
-            update={"version": conversation.version},
-        )
-
-
 # -- parting
 
 
 def _part(
     session: Session, suggestion: JoinSuggestion, older: Conversation, newer: Conversation, *, now: datetime
 ) -> None:
-    moved, readers = suggestion.moved, _readers(session, older)
+    moved, readers = suggestion.moved, conversations.readers(session, older)
     in_force = _in_force(session, older.id)
     later = in_force[in_force.index(suggestion) + 1 :]
     came = _came_since(session, older, moved, later)
@@ -376,8 +344,8 @@ def _part(
     newer.joined_into_id = None
     newer.version = older.version = max(newer.version, older.version) + 1
     session.flush()
-    _mark_read(session, newer, {*moved["readers"]["newer"], *readers})
-    _mark_read(session, older, {*readers, *(moved["readers"]["older"] if not came and not later else ())})
+    conversations.mark_read(session, newer, {*moved["readers"]["newer"], *readers})
+    conversations.mark_read(session, older, {*readers, *(moved["readers"]["older"] if not came and not later else ())})
     if later and not came:
         told = later[0].moved["readers"]
         both = sorted({*told["older"], *moved["readers"]["older"]})
@@ -480,7 +448,7 @@ def _with(session: Session, older: Conversation, new: Sequence[Message], facts: 
     }
     unanswered: datetime | None = None
     for one in new:
-        if one.direction == "out" and one.kind != "forward":
+        if one.direction == "out" and one.kind not in ("forward", "auto_reply"):
             unanswered = None
         elif one.direction == "in" and one.kind in ("person", "list"):
             unanswered = unanswered or one.at

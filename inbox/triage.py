@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from inbox import conversations, people, rule_runs, search
+from inbox import conversations, following, people, rule_runs, search
 from inbox.errors import N_, NotFound, UserError
 from inbox.models import Conversation, Note, Tag, User
 from inbox.people import Viewer
@@ -24,6 +24,10 @@ def assign(session: Session, who: Viewer, conversation_id: int, owner_id: int | 
     if owner_id is not None and owner_id not in dict(people.colleagues(session, who, mailbox_id=found.mailbox_id)):
         raise UserError(N_("This person has no access to the mailbox."), field="owner_id")
     conversations.assign(session, found, owner_id, now=now, actor_id=who.id)
+
+
+def owner_of(session: Session, who: Viewer, conversation_id: int) -> int | None:
+    return people.conversation(session, who, conversation_id).owner_id
 
 
 def close(session: Session, who: Viewer, conversation_id: int, *, now: datetime) -> None:
@@ -79,13 +83,16 @@ def untag(session: Session, who: Viewer, conversation_id: int, tag_id: int, *, n
 
 
 def note(session: Session, who: Viewer, conversation_id: int, text: str, *, now: datetime) -> int:
-    """Words for the team; the note's id. Raises UserError when there are none."""
+    """Words for the team; the note's id. Raises UserError when there are none, or when they speak to somebody who
+    may not read them."""
     if len(text) > LONGEST_NOTE:
         raise UserError(N_("The note is too long."), field="text")
     author = session.get(User, who.id)
     assert author is not None
     found = people.conversation(session, who, conversation_id)
-    written: Note = conversations.note(session, found, author, text=text.replace("\0", ""), now=now)
+    words = text.replace("\0", "").replace("\r\n", "\n")
+    mentions = following.mentioned(session, words, mailbox_id=found.mailbox_id)
+    written: Note = conversations.note(session, found, author, text=words, now=now, mentions=mentions)
     search.index_note(session, written, mailbox_id=found.mailbox_id)
     return written.id
 

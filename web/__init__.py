@@ -48,7 +48,11 @@ PAGES = (
     "system",
     "outbox",
     "people",
+    "rules",
+    "teams",
     "calendars",
+    "deadlines",
+    "board",
     "preferences",
     "mailboxes",
     "demo",
@@ -60,6 +64,7 @@ PAGES = (
     "drafts",
     "replies",
     "joins",
+    "notifications",
     "arranging",
 )
 

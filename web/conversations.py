@@ -11,7 +11,7 @@ from flask import Blueprint, g, redirect, render_template, request, url_for
 from markupsafe import Markup
 from werkzeug.wrappers import Response as AnyResponse
 
-from inbox import conversation_page, lists, people, presence, triage
+from inbox import conversation_page, following, links, lists, moves, people, presence, triage
 from inbox.conversation_page import ConversationView, EventView, MessageView, NoteView
 from inbox.drafts import DraftView
 from inbox.errors import N_, UserError
@@ -19,6 +19,7 @@ from inbox.mail import linkify, safe_html
 from web import drafts, edge, history, house, language, later
 from web.inbox import Wanted
 from web.language import gettext
+from web.words import words
 
 pages = Blueprint("conversations", __name__)
 
@@ -77,6 +78,8 @@ def _context(view: ConversationView, *, way: dict[str, Any], composing: DraftVie
         "shown": _shown(view),
         "team": people.colleagues(g.session, g.who, mailbox_id=view.mailbox_id),
         "all_tags": lists.tags(g.session),
+        "links": links.of(g.session, g.who, view.id),
+        "move_to": moves.targets(g.session, g.who, but=view.mailbox_id) if len(g.who.mailbox_ids) > 1 else (),
         "snoozes": later.choices(g.now, language.zone()),
         "status_words": history.snoozed(view.snoozed_until)
         if view.status == "snoozed"
@@ -85,6 +88,7 @@ def _context(view: ConversationView, *, way: dict[str, Any], composing: DraftVie
         "below": _address(below, way),
         "back": back(way),
         "back_label": house.box_label(way["box"]) if way.get("box") in lists.BOXES else gettext("Back to the list"),
+        "followers": following.followers(g.session, g.who, view.id),
         "other_drafts": [
             (one, drafts.where(one, way))
             for one in view.drafts
@@ -253,8 +257,20 @@ def untag(conversation_id: int, tag_id: int) -> AnyResponse:
 
 
 @pages.post("/conversations/<int:conversation_id>/notes")
-def note(conversation_id: int) -> AnyResponse:
-    written = triage.note(g.session, g.who, conversation_id, request.form.get("text", ""), now=g.now)
+def note(conversation_id: int) -> AnyResponse | tuple[str, int] | tuple[str, int, dict[str, str]]:
+    """A note that is refused stays in its field, with the reason beside it."""
+    text = request.form.get("text", "")
+    try:
+        written = triage.note(g.session, g.who, conversation_id, text, now=g.now)
+    except UserError as error:
+        if error.field != "text":
+            raise
+        if edge.fragment():
+            return words(error), error.status, {"X-Field": error.field}
+        view = conversation_page.show(g.session, g.who, conversation_id, now=g.now)
+        context = _context(view, way=drafts.way_sent(), composing=None)
+        refused = {"note_error": words(error), "note_text": text}
+        return render_template("conversations/show.html", composer=None, **context, **refused), error.status
     return _here(conversation_id, anchor=f"note-{written}")
 
 
@@ -323,6 +339,16 @@ def linked(text: str) -> Markup:
     return Markup(linkify.linked(text))  # noqa: S704 - it escapes everything but the links it makes
 
 
+def note_words(note: NoteView) -> Markup:
+    """A note's words with their links; whom it mentions is marked, the reader most."""
+    shown, at = Markup(""), 0
+    for start, end, user_id in note.mentions:
+        css = "mention mention-me" if user_id == g.who.id else "mention"
+        shown += linked(note.text[at:start]) + Markup('<span class="{}">{}</span>').format(css, note.text[start:end])
+        at = end
+    return shown + linked(note.text[at:])
+
+
 def safe(html: str) -> Markup:
     """A signature, cleaned. Its styles are left to the mail: our pages allow no inline styles."""
     return Markup(re.sub(r' style="[^"]*"', "", safe_html.clean(html).html))  # noqa: S704 - just cleaned
@@ -351,6 +377,7 @@ def clock(at: Any) -> str:
 @pages.record_once
 def _install(state: Any) -> None:
     state.app.add_template_filter(linked)
+    state.app.add_template_filter(note_words)
     state.app.add_template_filter(short_name)
     for name, made in (
         ("safe", safe),

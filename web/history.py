@@ -12,14 +12,20 @@ from inbox.conversation_page import EventView, MessageView, OutgoingView
 from web import language
 from web.language import gettext
 
-SILENT = ("sent", "received", "replied", "forwarded", "started", "elsewhere", "noted")  # the message or note shows it
+SILENT = ("sent", "received", "replied", "forwarded", "started", "elsewhere", "auto_answered", "noted")  # the message or note shows it
 
 
 def event(one: EventView, names: Mapping[int, str]) -> str:
     """The event as a sentence; "" for what its message shows already."""
     about = one.about
     who = one.actor_name
+    if about.get("rule_name"):
+        return gettext("Rule “%(rule)s”: %(what)s", rule=about["rule_name"], what=_by_itself(one, names))
+    if about.get("handed_back"):
+        return gettext("Given to somebody else, because it sat unread with somebody who is away")
     match one.kind:
+        case "team" | "priority":
+            return _by_itself(one, names)
         case "assigned":
             return _assigned(who, names.get(about.get("before") or 0, ""), names.get(about.get("after") or 0, ""), one)
         case "status":
@@ -34,6 +40,14 @@ def event(one: EventView, names: Mapping[int, str]) -> str:
             return gettext("%(who)s joined another conversation into this one", who=who)
         case "unjoined":
             return gettext("%(who)s parted the conversations again", who=who)
+        case "split":
+            return gettext("%(who)s made a conversation of its own of a part", who=who)
+        case "moved":
+            return gettext("%(who)s moved it to %(mailbox)s", who=who, mailbox=about.get("mailbox", ""))
+        case "linked":
+            return gettext("%(who)s linked it with conversation %(number)s", who=who, number=about.get("other", ""))
+        case "unlinked":
+            return gettext("%(who)s removed the link with conversation %(number)s", who=who, number=about.get("other", ""))
         case "taken_over":
             return _taken_over(who, names.get(about.get("before") or 0, ""), str(about.get("reason") or ""))
         case "undone":
@@ -56,6 +70,30 @@ def event(one: EventView, names: Mapping[int, str]) -> str:
 
     told = gettext(EVENTS[one.kind])
     return f"{told} · {who}" if who else told
+
+
+def _by_itself(one: EventView, names: Mapping[int, str]) -> str:
+    """What was changed, without who did it."""
+    about = one.about
+    match one.kind:
+        case "assigned":
+            return _assigned("", "", names.get(about.get("after") or 0, ""), one)
+        case "tagged":
+            return gettext("tag “%(tag)s” added", tag=about.get("tag", ""))
+        case "untagged":
+            return gettext("tag “%(tag)s” removed", tag=about.get("tag", ""))
+        case "status":
+            return status(str(about.get("after")))
+        case "priority":
+            from web.rule_words import choices
+
+            after = str(about.get("priority_after"))
+            return gettext("priority: %(priority)s", priority=choices()["priority"].get(after, after))
+        case "team":
+            return gettext("handed to another team")
+    from inbox.conversations import EVENTS
+
+    return gettext(EVENTS[one.kind])
 
 
 def _assigned(who: str, before: str, after: str, one: EventView) -> str:

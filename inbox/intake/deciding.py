@@ -42,10 +42,11 @@ def _candidates(known: Knowledge, reading: Reading) -> list[tuple[Conversation, 
     """Conversations that the mail names, the most trustworthy first, and whether the named mail really stands there."""
     found: dict[Conversation, bool] = {}
     led_to = {known.conversation(one) for one in known.threads.values()}  # also where what stood here was moved
-    stand = [one for key in reading.names if (one := known.conversation(known.threads.get(key))) and _stands(known, key, one)]
+    stand = (known.conversation(known.threads.get(key)) for key in reading.names)
+    nearest = next((one for key, one in zip(reading.names, stand, strict=True) if one and _stands(known, key, one)), None)
     for conversation_id in reading.ours:
         conversation = known.conversations.get(conversation_id)
-        if stand and conversation not in stand:
+        if nearest not in (None, conversation):
             continue  # the mail of ours that it answers was split off since
         if conversation is not None and (conversation.mailbox_id == known.mailbox_id or conversation in led_to):
             # its number alone proves nothing: after a restored backup another conversation has it

@@ -10,7 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from inbox import conversations, joins
-from inbox.intake import bounces, deciding, knowing
+from inbox.intake import bounces, copies, deciding, knowing
 from inbox.intake.filed import Filed, Mail, message_of, name_people, remember
 from inbox.intake.knowing import Knowledge
 from inbox.mail import threads
@@ -46,7 +46,8 @@ def file(session: Session, known: Knowledge, mail: Mail, *, now: datetime) -> Fi
             status="spam" if blocked else _first_status(mail, now=now),
             silent=mail.silent,
         )
-    if is_new or not place.unverified:
+    third_party = customer is not None and customer[1].lower() in known.third_parties.get(conversation, ())
+    if is_new or not (place.unverified or third_party):
         name_people(conversation, customer)
     key = reading.content_key if known.by_key.get(reading.key) else reading.key
     message = message_of(
@@ -58,6 +59,7 @@ def file(session: Session, known: Knowledge, mail: Mail, *, now: datetime) -> Fi
         kind=reading.kind,
         person_id=person.id if person else None,
         unverified=place.unverified,
+        third_party=third_party,
         bounce=reading.bounce,
     )
     session.add(message)
@@ -66,7 +68,7 @@ def file(session: Session, known: Knowledge, mail: Mail, *, now: datetime) -> Fi
     answered = conversation.last_direction == "out" and mail.at < conversation.activity_at and not is_new
     conversations.add_message(session, conversation, message, now=now)
     quiet = blocked or _is_quiet(mail, is_new=is_new, unverified=place.unverified, answered=answered, now=now)
-    conversations.receive(session, conversation, message, now=now, quiet=quiet)
+    conversations.receive(session, conversation, message, now=now, quiet=quiet, waits=not third_party)
     remember(known, mail, message, conversation, keys=keys)
     return Filed("filed", message=message, keys=keys, is_new=is_new, person_id=person.id if person else None)
 
@@ -74,7 +76,13 @@ def file(session: Session, known: Knowledge, mail: Mail, *, now: datetime) -> Fi
 def suggest_joins(
     session: Session, known: Knowledge, mails: Sequence[Mail], filed: Sequence[Filed], *, now: datetime
 ) -> None:
-    """Offers to join a new conversation with an earlier one of the same person and subject; a person decides."""
+    """Offers to join a new conversation with an earlier one of the same person and subject; a person decides.
+
+    One mail that came to two of our addresses is one matter: its conversations are joined at once.
+    """
+    for mail, one in zip(mails, filed, strict=True):
+        if one.is_new and not mail.silent:
+            copies.join(session, known, mail, one, now=now)
     new = [
         one
         for mail, one in zip(mails, filed, strict=True)

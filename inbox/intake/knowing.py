@@ -18,6 +18,7 @@ from inbox.mail.facts import Kind
 from inbox.models import Attachment, Conversation, Mailbox, MailboxAddress, Message, Outgoing, ThreadKey
 from inbox.reading import Reading
 
+ADVISORY_COPIES = 7_302  # a mail that comes into several mailboxes
 ADVISORY = 7_301  # names our advisory locks on PostgreSQL: one mailbox is filed by one process at a time
 
 
@@ -51,6 +52,8 @@ class Knowledge:
     threads: dict[str, Conversation | int] = field(default_factory=dict)
     conversations: dict[int, Conversation] = field(default_factory=dict)
     taking_part: dict[Conversation, set[str]] = field(default_factory=dict)
+    third_parties: dict[Conversation, set[str]] = field(default_factory=dict)  # to whom we forwarded; no customers
+    copies: dict[str, list[Stored]] = field(default_factory=lambda: defaultdict(list))  # in other mailboxes, by key
     outgoing: dict[str, Outgoing] = field(default_factory=dict)
 
     def conversation(self, found: Conversation | int | None) -> Conversation | None:
@@ -62,6 +65,24 @@ def lock(session: Session, mailbox_id: int) -> None:
     if not is_sqlite(session):
         session.execute(
             text("SELECT pg_advisory_xact_lock(:space, :mailbox)"), {"space": ADVISORY, "mailbox": mailbox_id}
+        )
+
+
+def _one_after_the_other(session: Session, readings: Sequence[Reading], ours: frozenset[str]) -> None:
+    """A mail to two of our addresses comes into two mailboxes at one moment: whoever is second finds the first.
+
+    Held until the end of the transaction, in one order everywhere.
+    """
+    if is_sqlite(session):
+        return
+    several = {
+        one.key
+        for one in readings
+        if len({pair[1].lower() for pair in (*one.to, *one.cc)} & ours) > 1
+    }
+    for key in sorted(several):
+        session.execute(
+            text("SELECT pg_advisory_xact_lock(:space, hashtext(:key))"), {"space": ADVISORY_COPIES, "key": key}
         )
 
 
@@ -79,6 +100,7 @@ def gather(session: Session, mailbox_id: int, readings: Sequence[tuple[str, Read
     `since` is the arrival of the oldest of them: from then on its correspondents are known.
     """
     own, every = addresses(session, mailbox_id)
+    _one_after_the_other(session, [one for _, one in readings], every)
     knowledge = Knowledge(mailbox_id, own, every, _people(session, [one for _, one in readings], every, since))
     _messages(session, knowledge, readings)
     _threads(session, knowledge, [one for _, one in readings])
@@ -139,8 +161,6 @@ def _messages(session: Session, knowledge: Knowledge, readings: Sequence[tuple[s
         *session.execute(anywhere.where(Message.key.in_(keys))),
     ]
     for row in rows:
-        if row.mailbox_id != knowledge.mailbox_id and not row.led_there:
-            continue
         stored = Stored(
             message_id=row.id,
             conversation=row.conversation_id,
@@ -152,6 +172,9 @@ def _messages(session: Session, knowledge: Knowledge, readings: Sequence[tuple[s
             text="",
             raw_sha256=row.raw_sha256,
         )
+        if row.mailbox_id != knowledge.mailbox_id and not row.led_there:
+            knowledge.copies[row.key].append(stored)
+            continue
         knowledge.by_hash.setdefault(row.raw_sha256, stored)
         if all(one.message_id != row.id for one in knowledge.by_key[row.key]):
             knowledge.by_key[row.key].append(stored)
@@ -222,13 +245,31 @@ def _taking_part(session: Session, knowledge: Knowledge) -> None:
     A mail of somebody who took no part makes nobody take part, or his second mail would pass for a customer's.
     """
     rows = session.execute(
-        select(Message.conversation_id, Message.from_address, Message.to, Message.cc).where(
-            Message.conversation_id.in_(knowledge.conversations), Message.unverified.is_(False)
-        )
+        select(
+            Message.conversation_id,
+            Message.from_address,
+            Message.to,
+            Message.cc,
+            Message.direction,
+            Message.kind,
+            Message.third_party,
+        ).where(Message.conversation_id.in_(knowledge.conversations), Message.unverified.is_(False))
     )
     for conversation in knowledge.conversations.values():
         knowledge.taking_part[conversation] = set()
-    for conversation_id, from_address, to, cc in rows:
-        knowledge.taking_part[knowledge.conversations[conversation_id]].update(
-            (from_address.lower(), *(one[1].lower() for one in (*to, *cc)))
-        )
+        knowledge.third_parties[conversation] = set()
+    customers: dict[Conversation, set[str]] = defaultdict(set)
+    for row in rows:
+        conversation = knowledge.conversations[row.conversation_id]
+        written_to = {one[1].lower() for one in (*row.to, *row.cc)}
+        knowledge.taking_part[conversation] |= {row.from_address.lower(), *written_to}
+        if row.third_party:
+            knowledge.third_parties[conversation].add(row.from_address.lower())
+        elif row.direction == "out" and row.kind == "forward":
+            knowledge.third_parties[conversation] |= written_to
+        elif row.direction == "in":
+            customers[conversation] |= {row.from_address.lower(), *written_to}
+        elif row.kind != "reply":  # an answer may have gone to a third party
+            customers[conversation] |= written_to
+    for conversation, found in customers.items():
+        knowledge.third_parties[conversation] -= found

@@ -1,5 +1,6 @@
 """Tables and constraints; nothing else. Rows stay inside `inbox`."""
 
+from inbox.models.automatic import AnswerBreaker, AnswerDecision, AutoAnswer
 from inbox.models.base import Base
 from inbox.models.conversations import (
     Attachment,
@@ -37,6 +38,7 @@ from inbox.models.deadlines import (
     WorkCalendar,
 )
 from inbox.models.mailboxes import Folder, Mailbox, MailboxAddress, RawMail
+from inbox.models.notifications import Delivery, Follower, Notification, NotificationChoice, Webhook
 from inbox.models.outgoing import Attempt, Draft, DraftFile, Outgoing
 from inbox.models.people import (
     AuditEvent,
@@ -61,28 +63,50 @@ from inbox.models.routing import (
     TeamMember,
 )
 from inbox.models.search import SearchWords
+from inbox.models.triage import (
+    Block,
+    Bulk,
+    BulkItem,
+    Category,
+    ConversationLink,
+    CustomField,
+    FieldValue,
+    SavedView,
+)
 
 __all__ = [
     "Absence",
+    "AnswerBreaker",
+    "AnswerDecision",
     "Approval",
     "ApprovalPolicy",
     "ApproverPool",
     "Attachment",
     "Attempt",
     "AuditEvent",
+    "AutoAnswer",
     "Base",
+    "Block",
+    "Bulk",
+    "BulkItem",
     "Capacity",
+    "Category",
     "Claim",
     "Conversation",
+    "ConversationLink",
     "ConversationTag",
+    "CustomField",
     "DeadlinePolicy",
+    "Delivery",
     "Digest",
     "Draft",
     "DraftFile",
     "EscalationStep",
     "Event",
+    "FieldValue",
     "Folder",
     "FolderCount",
+    "Follower",
     "Handover",
     "HandoverRead",
     "Heartbeat",
@@ -97,6 +121,8 @@ __all__ = [
     "NearMiss",
     "NewStaff",
     "Note",
+    "Notification",
+    "NotificationChoice",
     "OneTimeLink",
     "Outgoing",
     "Pause",
@@ -109,6 +135,7 @@ __all__ = [
     "RuleTrace",
     "RuleVersion",
     "RuleWaited",
+    "SavedView",
     "SearchWords",
     "SendRule",
     "Setting",
@@ -118,6 +145,7 @@ __all__ = [
     "TeamMember",
     "ThreadKey",
     "User",
+    "Webhook",
     "WorkCalendar",
     "WrittenTo",
 ]

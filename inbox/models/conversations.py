@@ -55,6 +55,7 @@ class Conversation(Base):
         Index("ix_conversation_owner_waiting", "mailbox_id", "status", "owner_id", "waiting_since", "id"),
         Index("ix_conversation_person", "person_id", "activity_at"),
         Index("ix_conversation_snoozed", "status", "snoozed_until"),
+        Index("ix_conversation_category", "category_id", "status", "activity_at"),
         Index("ix_conversation_due", "mailbox_id", "due_at", "soon_at", "id"),
         Index("ix_conversation_next_step", "next_step_at"),
         Index("ix_conversation_remind", "remind_at"),
@@ -82,6 +83,8 @@ class Conversation(Base):
     last_direction: Mapped[str] = mapped_column(String(3), default="in")
     people: Mapped[str] = mapped_column(Text, default="")  # names for the list: "山田 太郎, Kim"
     snippet: Mapped[str] = mapped_column(Text, default="")
+    category_id: Mapped[int | None] = mapped_column(ForeignKey("category.id", ondelete="SET NULL"))
+    needless: Mapped[str] = mapped_column(String(200), default="")  # closed without an answer (対応不要): why
     trouble: Mapped[str] = mapped_column(String(20), default="")  # failed, uncertain, bounced: an answer did not arrive
     silent: Mapped[bool] = mapped_column(default=False)  # came in by the first import
     joined_into_id: Mapped[int | None] = mapped_column(ForeignKey("conversation.id", ondelete="CASCADE"))
@@ -151,6 +154,7 @@ class Message(Base):
     raw_sha256: Mapped[str] = mapped_column(String(64))  # in blobs
     size: Mapped[int] = mapped_column(default=0)  # bytes
     unverified: Mapped[bool] = mapped_column(default=False)  # its sender took no part in the conversation before
+    third_party: Mapped[bool] = mapped_column(default=False)  # in: from somebody to whom we forwarded, not the customer
     bounce: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     warnings: Mapped[list[Any]] = mapped_column(default=list)
     answers_id: Mapped[int | None] = mapped_column(ForeignKey("message.id"))  # out: the message it replies to; bounce: the mail that bounced
@@ -187,6 +191,7 @@ class Note(Base):
     author_id: Mapped[int] = mapped_column(ForeignKey("user.id"))
     at: Mapped[datetime]
     text: Mapped[str] = mapped_column(Text)
+    mentions: Mapped[list[Any]] = mapped_column(default=list)  # [[start, end, user id]] in the text
     author: Mapped[User] = relationship()
 
 
@@ -224,6 +229,7 @@ class Tag(Base):
     id: Mapped[int] = mapped_column(Id, primary_key=True)
     name: Mapped[str] = mapped_column(String(50), unique=True)
     colour: Mapped[str] = mapped_column(String(7), default="#6b7280")
+    group: Mapped[str] = mapped_column(String(50), default="")  # tags of one group stand together
 
 
 class ConversationTag(Base):

@@ -28,6 +28,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_approver_pool")),
     )
     op.create_table(
+        "category",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("name", sa.String(length=50), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_category")),
+        sa.UniqueConstraint("name", name=op.f("uq_category_name")),
+    )
+    op.create_table(
         "deadline_policy",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("position", sa.Integer(), nullable=False),
@@ -138,6 +145,7 @@ def upgrade() -> None:
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("name", sa.String(length=50), nullable=False),
         sa.Column("colour", sa.String(length=7), nullable=False),
+        sa.Column("group", sa.String(length=50), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_tag")),
         sa.UniqueConstraint("name", name=op.f("uq_tag_name")),
     )
@@ -186,6 +194,20 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_absence_user_id_ends_at"), ["user_id", "ends_at"], unique=False)
 
     op.create_table(
+        "answer_breaker",
+        sa.Column("mailbox_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("hourly", sa.Integer(), nullable=False),
+        sa.Column("open_until", inbox.db.Utc(timezone=True), nullable=True),
+        sa.Column("counts_from", inbox.db.Utc(timezone=True), nullable=True),
+        sa.Column("alarm", sa.String(length=20), nullable=False),
+        sa.Column("alarm_at", inbox.db.Utc(timezone=True), nullable=True),
+        sa.Column("alarm_domain", sa.String(length=255), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["mailbox_id"], ["mailbox.id"], name=op.f("fk_answer_breaker_mailbox_id_mailbox"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("mailbox_id", name=op.f("pk_answer_breaker")),
+    )
+    op.create_table(
         "audit_event",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("at", inbox.db.Utc(timezone=True), nullable=False),
@@ -199,6 +221,49 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_audit_event_at"), ["at"], unique=False)
 
     op.create_table(
+        "auto_answer",
+        sa.Column("mailbox_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("occasion", sa.String(length=12), nullable=False),
+        sa.Column("enabled", sa.Boolean(), nullable=False),
+        sa.Column("words", sa.JSON(), nullable=False),
+        sa.CheckConstraint("occasion IN ('received', 'closed')", name=op.f("ck_auto_answer_occasion")),
+        sa.ForeignKeyConstraint(
+            ["mailbox_id"], ["mailbox.id"], name=op.f("fk_auto_answer_mailbox_id_mailbox"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("mailbox_id", "occasion", name=op.f("pk_auto_answer")),
+    )
+    op.create_table(
+        "block",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("pattern", sa.String(length=320), nullable=False),
+        sa.Column("reason", sa.String(length=200), nullable=False),
+        sa.Column("by_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("at", inbox.db.Utc(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["by_id"], ["user.id"], name=op.f("fk_block_by_id_user")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_block")),
+        sa.UniqueConstraint("pattern", name=op.f("uq_block_pattern")),
+    )
+    op.create_table(
+        "bulk",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("user_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("action", sa.String(length=20), nullable=False),
+        sa.Column("given", sa.JSON(), nullable=False),
+        sa.Column("state", sa.String(length=8), nullable=False),
+        sa.Column("total", sa.Integer(), nullable=False),
+        sa.Column("done", sa.Integer(), nullable=False),
+        sa.Column("skipped", sa.Integer(), nullable=False),
+        sa.Column("trouble", sa.Text(), nullable=False),
+        sa.Column("at", inbox.db.Utc(timezone=True), nullable=False),
+        sa.CheckConstraint("state IN ('running', 'done', 'undoing', 'undone')", name=op.f("ck_bulk_state")),
+        sa.ForeignKeyConstraint(["user_id"], ["user.id"], name=op.f("fk_bulk_user_id_user")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_bulk")),
+    )
+    with op.batch_alter_table("bulk", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_bulk_state_id"), ["state", "id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_bulk_user_id"), ["user_id"], unique=False)
+
+    op.create_table(
         "capacity",
         sa.Column("user_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("cap", sa.Integer(), nullable=True),
@@ -206,6 +271,20 @@ def upgrade() -> None:
         sa.Column("languages", sa.JSON(), nullable=False),
         sa.ForeignKeyConstraint(["user_id"], ["user.id"], name=op.f("fk_capacity_user_id_user")),
         sa.PrimaryKeyConstraint("user_id", name=op.f("pk_capacity")),
+    )
+    op.create_table(
+        "custom_field",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("mailbox_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("name", sa.String(length=50), nullable=False),
+        sa.Column("kind", sa.String(length=6), nullable=False),
+        sa.Column("choices", sa.JSON(), nullable=False),
+        sa.CheckConstraint("kind IN ('text', 'number', 'date', 'choice')", name=op.f("ck_custom_field_kind")),
+        sa.ForeignKeyConstraint(
+            ["mailbox_id"], ["mailbox.id"], name=op.f("fk_custom_field_mailbox_id_mailbox"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_custom_field")),
+        sa.UniqueConstraint("mailbox_id", "name", name=op.f("uq_custom_field_mailbox_id_name")),
     )
     op.create_table(
         "digest",
@@ -331,6 +410,15 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("user_id", name=op.f("pk_new_staff")),
     )
     op.create_table(
+        "notification_choice",
+        sa.Column("user_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("ways", sa.JSON(), nullable=False),
+        sa.Column("quiet_from", sa.String(length=5), nullable=False),
+        sa.Column("quiet_until", sa.String(length=5), nullable=False),
+        sa.ForeignKeyConstraint(["user_id"], ["user.id"], name=op.f("fk_notification_choice_user_id_user")),
+        sa.PrimaryKeyConstraint("user_id", name=op.f("pk_notification_choice")),
+    )
+    op.create_table(
         "one_time_link",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("kind", sa.String(length=10), nullable=False),
@@ -374,6 +462,21 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["user_id"], ["user.id"], name=op.f("fk_rule_version_user_id_user")),
         sa.PrimaryKeyConstraint("rule_id", "version", name=op.f("pk_rule_version")),
     )
+    op.create_table(
+        "saved_view",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("owner_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("shared", sa.Boolean(), nullable=False),
+        sa.Column("name", sa.String(length=60), nullable=False),
+        sa.Column("wanted", sa.JSON(), nullable=False),
+        sa.Column("at", inbox.db.Utc(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["owner_id"], ["user.id"], name=op.f("fk_saved_view_owner_id_user")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_saved_view")),
+    )
+    with op.batch_alter_table("saved_view", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_saved_view_owner_id"), ["owner_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_saved_view_shared"), ["shared"], unique=False)
+
     op.create_table(
         "send_rule",
         sa.Column("mailbox_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -424,6 +527,8 @@ def upgrade() -> None:
         sa.Column("last_direction", sa.String(length=3), nullable=False),
         sa.Column("people", sa.Text(), nullable=False),
         sa.Column("snippet", sa.Text(), nullable=False),
+        sa.Column("category_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("needless", sa.String(length=200), nullable=False),
         sa.Column("trouble", sa.String(length=20), nullable=False),
         sa.Column("silent", sa.Boolean(), nullable=False),
         sa.Column("joined_into_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
@@ -437,6 +542,9 @@ def upgrade() -> None:
         sa.Column("next_step_at", inbox.db.Utc(timezone=True), nullable=True),
         sa.CheckConstraint(
             "status IN ('open', 'waiting', 'snoozed', 'closed', 'spam', 'joined')", name=op.f("ck_conversation_status")
+        ),
+        sa.ForeignKeyConstraint(
+            ["category_id"], ["category.id"], name=op.f("fk_conversation_category_id_category"), ondelete="SET NULL"
         ),
         sa.ForeignKeyConstraint(
             ["joined_into_id"],
@@ -461,6 +569,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_conversation")),
     )
     with op.batch_alter_table("conversation", schema=None) as batch_op:
+        batch_op.create_index("ix_conversation_category", ["category_id", "status", "activity_at"], unique=False)
         batch_op.create_index("ix_conversation_due", ["mailbox_id", "due_at", "soon_at", "id"], unique=False)
         batch_op.create_index("ix_conversation_list", ["mailbox_id", "status", "activity_at", "id"], unique=False)
         batch_op.create_index("ix_conversation_next_step", ["next_step_at"], unique=False)
@@ -521,6 +630,47 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_team_member_user_id"), ["user_id"], unique=False)
 
     op.create_table(
+        "webhook",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("user_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("team_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("name", sa.String(length=100), nullable=False),
+        sa.Column("url", sa.Text(), nullable=False),
+        sa.Column("secret", sa.Text(), nullable=False),
+        sa.Column("kinds", sa.JSON(), nullable=False),
+        sa.Column("active", sa.Boolean(), nullable=False),
+        sa.Column("created_at", inbox.db.Utc(timezone=True), nullable=False),
+        sa.Column("last_ok_at", inbox.db.Utc(timezone=True), nullable=True),
+        sa.Column("failing_since", inbox.db.Utc(timezone=True), nullable=True),
+        sa.CheckConstraint("user_id IS NULL OR team_id IS NULL", name=op.f("ck_webhook_whose")),
+        sa.ForeignKeyConstraint(["team_id"], ["team.id"], name=op.f("fk_webhook_team_id_team"), ondelete="CASCADE"),
+        sa.ForeignKeyConstraint(["user_id"], ["user.id"], name=op.f("fk_webhook_user_id_user")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_webhook")),
+        sa.UniqueConstraint("user_id", name=op.f("uq_webhook_user_id")),
+    )
+    with op.batch_alter_table("webhook", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_webhook_team_id"), ["team_id"], unique=False)
+
+    op.create_table(
+        "bulk_item",
+        sa.Column("bulk_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("conversation_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("state", sa.String(length=8), nullable=False),
+        sa.Column("before", sa.JSON(none_as_null=True), nullable=True),
+        sa.Column("after", sa.JSON(none_as_null=True), nullable=True),
+        sa.ForeignKeyConstraint(["bulk_id"], ["bulk.id"], name=op.f("fk_bulk_item_bulk_id_bulk"), ondelete="CASCADE"),
+        sa.ForeignKeyConstraint(
+            ["conversation_id"],
+            ["conversation.id"],
+            name=op.f("fk_bulk_item_conversation_id_conversation"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("bulk_id", "conversation_id", name=op.f("pk_bulk_item")),
+    )
+    with op.batch_alter_table("bulk_item", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_bulk_item_conversation_id"), ["conversation_id"], unique=False)
+
+    op.create_table(
         "claim",
         sa.Column("conversation_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("user_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -539,6 +689,27 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_claim_until"), ["until"], unique=False)
 
     op.create_table(
+        "conversation_link",
+        sa.Column("one_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("other_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("by_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("at", inbox.db.Utc(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["by_id"], ["user.id"], name=op.f("fk_conversation_link_by_id_user")),
+        sa.ForeignKeyConstraint(
+            ["one_id"], ["conversation.id"], name=op.f("fk_conversation_link_one_id_conversation"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["other_id"],
+            ["conversation.id"],
+            name=op.f("fk_conversation_link_other_id_conversation"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("one_id", "other_id", name=op.f("pk_conversation_link")),
+    )
+    with op.batch_alter_table("conversation_link", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_conversation_link_other_id"), ["other_id"], unique=False)
+
+    op.create_table(
         "conversation_tag",
         sa.Column("conversation_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("tag_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -555,6 +726,31 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("conversation_tag", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_conversation_tag_tag_id"), ["tag_id"], unique=False)
+
+    op.create_table(
+        "delivery",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("webhook_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("key", sa.String(length=40), nullable=False),
+        sa.Column("body", sa.JSON(), nullable=False),
+        sa.Column("state", sa.String(length=10), nullable=False),
+        sa.Column("created_at", inbox.db.Utc(timezone=True), nullable=False),
+        sa.Column("due_at", inbox.db.Utc(timezone=True), nullable=False),
+        sa.Column("tries", sa.Integer(), nullable=False),
+        sa.Column("lease_until", inbox.db.Utc(timezone=True), nullable=True),
+        sa.Column("ended_at", inbox.db.Utc(timezone=True), nullable=True),
+        sa.Column("code", sa.Integer(), nullable=True),
+        sa.Column("answer", sa.Text(), nullable=False),
+        sa.CheckConstraint("state IN ('queued', 'sent', 'failed')", name=op.f("ck_delivery_state")),
+        sa.ForeignKeyConstraint(
+            ["webhook_id"], ["webhook.id"], name=op.f("fk_delivery_webhook_id_webhook"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_delivery")),
+        sa.UniqueConstraint("key", name=op.f("uq_delivery_key")),
+    )
+    with op.batch_alter_table("delivery", schema=None) as batch_op:
+        batch_op.create_index("ix_delivery_due", ["state", "due_at"], unique=False)
+        batch_op.create_index("ix_delivery_webhook", ["webhook_id", "id"], unique=False)
 
     op.create_table(
         "escalation_step",
@@ -606,6 +802,43 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("event", schema=None) as batch_op:
         batch_op.create_index("ix_event_conversation", ["conversation_id", "id"], unique=False)
+
+    op.create_table(
+        "field_value",
+        sa.Column("conversation_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("field_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("value", sa.String(length=500), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["conversation_id"],
+            ["conversation.id"],
+            name=op.f("fk_field_value_conversation_id_conversation"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["field_id"], ["custom_field.id"], name=op.f("fk_field_value_field_id_custom_field"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("conversation_id", "field_id", name=op.f("pk_field_value")),
+    )
+    with op.batch_alter_table("field_value", schema=None) as batch_op:
+        batch_op.create_index("ix_field_value_value", ["field_id", "value"], unique=False)
+
+    op.create_table(
+        "follower",
+        sa.Column("conversation_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("user_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("since", inbox.db.Utc(timezone=True), nullable=False),
+        sa.Column("why", sa.String(length=10), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["conversation_id"],
+            ["conversation.id"],
+            name=op.f("fk_follower_conversation_id_conversation"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(["user_id"], ["user.id"], name=op.f("fk_follower_user_id_user")),
+        sa.PrimaryKeyConstraint("conversation_id", "user_id", name=op.f("pk_follower")),
+    )
+    with op.batch_alter_table("follower", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_follower_user_id"), ["user_id"], unique=False)
 
     op.create_table(
         "join_suggestion",
@@ -661,6 +894,7 @@ def upgrade() -> None:
         sa.Column("raw_sha256", sa.String(length=64), nullable=False),
         sa.Column("size", sa.Integer(), nullable=False),
         sa.Column("unverified", sa.Boolean(), nullable=False),
+        sa.Column("third_party", sa.Boolean(), nullable=False),
         sa.Column("bounce", sa.JSON(none_as_null=True), nullable=True),
         sa.Column("warnings", sa.JSON(), nullable=False),
         sa.Column("answers_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
@@ -688,6 +922,7 @@ def upgrade() -> None:
         sa.Column("author_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("at", inbox.db.Utc(timezone=True), nullable=False),
         sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("mentions", sa.JSON(), nullable=False),
         sa.ForeignKeyConstraint(["author_id"], ["user.id"], name=op.f("fk_note_author_id_user")),
         sa.ForeignKeyConstraint(
             ["conversation_id"],
@@ -699,6 +934,43 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("note", schema=None) as batch_op:
         batch_op.create_index("ix_note_conversation", ["conversation_id", "at"], unique=False)
+
+    op.create_table(
+        "notification",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("user_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("kind", sa.String(length=20), nullable=False),
+        sa.Column("at", inbox.db.Utc(timezone=True), nullable=False),
+        sa.Column("conversation_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("mailbox_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("by_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("about", sa.JSON(), nullable=False),
+        sa.Column("shown", sa.Boolean(), nullable=False),
+        sa.Column("browser", sa.Boolean(), nullable=False),
+        sa.Column("read_at", inbox.db.Utc(timezone=True), nullable=True),
+        sa.Column("mail_at", inbox.db.Utc(timezone=True), nullable=True),
+        sa.Column("waited", sa.Boolean(), nullable=False),
+        sa.Column("mailed_at", inbox.db.Utc(timezone=True), nullable=True),
+        sa.Column("mailed_with_id", sa.Integer(), nullable=True),
+        sa.ForeignKeyConstraint(["by_id"], ["user.id"], name=op.f("fk_notification_by_id_user")),
+        sa.ForeignKeyConstraint(
+            ["conversation_id"],
+            ["conversation.id"],
+            name=op.f("fk_notification_conversation_id_conversation"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["mailbox_id"], ["mailbox.id"], name=op.f("fk_notification_mailbox_id_mailbox"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(["user_id"], ["user.id"], name=op.f("fk_notification_user_id_user")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_notification")),
+    )
+    with op.batch_alter_table("notification", schema=None) as batch_op:
+        batch_op.create_index("ix_notification_conversation", ["conversation_id", "user_id"], unique=False)
+        batch_op.create_index("ix_notification_mail", ["mail_at"], unique=False)
+        batch_op.create_index("ix_notification_mailed", ["user_id", "mailed_at"], unique=False)
+        batch_op.create_index("ix_notification_person", ["user_id", "shown", "id"], unique=False)
+        batch_op.create_index("ix_notification_unread", ["user_id", "shown", "read_at"], unique=False)
 
     op.create_table(
         "pause",
@@ -784,6 +1056,29 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("thread_key", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_thread_key_conversation_id"), ["conversation_id"], unique=False)
+
+    op.create_table(
+        "answer_decision",
+        sa.Column("message_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("mailbox_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("at", inbox.db.Utc(timezone=True), nullable=False),
+        sa.Column("occasion", sa.String(length=12), nullable=False),
+        sa.Column("reason", sa.String(length=20), nullable=False),
+        sa.Column("most", sa.Integer(), nullable=True),
+        sa.Column("address", sa.String(length=320), nullable=False),
+        sa.Column("domain", sa.String(length=255), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["mailbox_id"], ["mailbox.id"], name=op.f("fk_answer_decision_mailbox_id_mailbox"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["message_id"], ["message.id"], name=op.f("fk_answer_decision_message_id_message"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("message_id", name=op.f("pk_answer_decision")),
+    )
+    with op.batch_alter_table("answer_decision", schema=None) as batch_op:
+        batch_op.create_index("ix_answer_decision_domain", ["domain", "at"], unique=False)
+        batch_op.create_index("ix_answer_decision_mailbox", ["mailbox_id", "at"], unique=False)
+        batch_op.create_index("ix_answer_decision_sender", ["mailbox_id", "address", "at"], unique=False)
 
     op.create_table(
         "attachment",
@@ -1192,6 +1487,12 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_attachment_message_id"))
 
     op.drop_table("attachment")
+    with op.batch_alter_table("answer_decision", schema=None) as batch_op:
+        batch_op.drop_index("ix_answer_decision_sender")
+        batch_op.drop_index("ix_answer_decision_mailbox")
+        batch_op.drop_index("ix_answer_decision_domain")
+
+    op.drop_table("answer_decision")
     with op.batch_alter_table("thread_key", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_thread_key_conversation_id"))
 
@@ -1206,6 +1507,14 @@ def downgrade() -> None:
 
     op.drop_table("presence")
     op.drop_table("pause")
+    with op.batch_alter_table("notification", schema=None) as batch_op:
+        batch_op.drop_index("ix_notification_unread")
+        batch_op.drop_index("ix_notification_person")
+        batch_op.drop_index("ix_notification_mailed")
+        batch_op.drop_index("ix_notification_mail")
+        batch_op.drop_index("ix_notification_conversation")
+
+    op.drop_table("notification")
     with op.batch_alter_table("note", schema=None) as batch_op:
         batch_op.drop_index("ix_note_conversation")
 
@@ -1220,6 +1529,14 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_join_suggestion_other_id"))
 
     op.drop_table("join_suggestion")
+    with op.batch_alter_table("follower", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_follower_user_id"))
+
+    op.drop_table("follower")
+    with op.batch_alter_table("field_value", schema=None) as batch_op:
+        batch_op.drop_index("ix_field_value_value")
+
+    op.drop_table("field_value")
     with op.batch_alter_table("event", schema=None) as batch_op:
         batch_op.drop_index("ix_event_conversation")
 
@@ -1228,14 +1545,31 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_escalation_step_at"))
 
     op.drop_table("escalation_step")
+    with op.batch_alter_table("delivery", schema=None) as batch_op:
+        batch_op.drop_index("ix_delivery_webhook")
+        batch_op.drop_index("ix_delivery_due")
+
+    op.drop_table("delivery")
     with op.batch_alter_table("conversation_tag", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_conversation_tag_tag_id"))
 
     op.drop_table("conversation_tag")
+    with op.batch_alter_table("conversation_link", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_conversation_link_other_id"))
+
+    op.drop_table("conversation_link")
     with op.batch_alter_table("claim", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_claim_until"))
 
     op.drop_table("claim")
+    with op.batch_alter_table("bulk_item", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_bulk_item_conversation_id"))
+
+    op.drop_table("bulk_item")
+    with op.batch_alter_table("webhook", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_webhook_team_id"))
+
+    op.drop_table("webhook")
     with op.batch_alter_table("team_member", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_team_member_user_id"))
 
@@ -1260,10 +1594,16 @@ def downgrade() -> None:
         batch_op.drop_index("ix_conversation_next_step")
         batch_op.drop_index("ix_conversation_list")
         batch_op.drop_index("ix_conversation_due")
+        batch_op.drop_index("ix_conversation_category")
 
     op.drop_table("conversation")
     op.drop_table("team")
     op.drop_table("send_rule")
+    with op.batch_alter_table("saved_view", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_saved_view_shared"))
+        batch_op.drop_index(batch_op.f("ix_saved_view_owner_id"))
+
+    op.drop_table("saved_view")
     op.drop_table("rule_version")
     with op.batch_alter_table("person_address", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_person_address_person_id"))
@@ -1273,6 +1613,7 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_one_time_link_user_id"))
 
     op.drop_table("one_time_link")
+    op.drop_table("notification_choice")
     op.drop_table("new_staff")
     with op.batch_alter_table("mailbox_calendar", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_mailbox_calendar_calendar_id"))
@@ -1294,11 +1635,20 @@ def downgrade() -> None:
     op.drop_table("folder_count")
     op.drop_table("folder")
     op.drop_table("digest")
+    op.drop_table("custom_field")
     op.drop_table("capacity")
+    with op.batch_alter_table("bulk", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_bulk_user_id"))
+        batch_op.drop_index(batch_op.f("ix_bulk_state_id"))
+
+    op.drop_table("bulk")
+    op.drop_table("block")
+    op.drop_table("auto_answer")
     with op.batch_alter_table("audit_event", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_audit_event_at"))
 
     op.drop_table("audit_event")
+    op.drop_table("answer_breaker")
     with op.batch_alter_table("absence", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_absence_user_id_ends_at"))
 
@@ -1320,5 +1670,6 @@ def downgrade() -> None:
 
     op.drop_table("heartbeat")
     op.drop_table("deadline_policy")
+    op.drop_table("category")
     op.drop_table("approver_pool")
     op.drop_table("approval_policy")

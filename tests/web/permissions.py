@@ -104,6 +104,25 @@ ROUTES: dict[tuple[str, str], Route] = {
         "manager",
         lambda w: f"/calendars/{w.more['calendar']}/explanation?since=2026-11-20T15:00&until=2026-11-23T10:15",
     ),
+    ("deadlines.show", "GET"): route("manager", "/deadlines"),
+    ("deadlines.new", "GET"): route("manager", "/deadlines/new"),
+    ("deadlines.create", "POST"): route(
+        "manager", "/deadlines", form=lambda w: {"name": "X", "first_answer": "0"}, refused=True
+    ),
+    ("deadlines.edit", "GET"): route("manager", lambda w: f"/deadlines/{w.more['policy']}"),
+    ("deadlines.change", "POST"): route(
+        "manager",
+        lambda w: f"/deadlines/{w.more['policy']}",
+        form=lambda w: {"name": "Normal", "first_answer": "90", "enabled": "1"},
+    ),
+    ("deadlines.move", "POST"): route(
+        "manager", lambda w: f"/deadlines/{w.more['policy']}/place", form=lambda w: {"to": "up"}
+    ),
+    ("deadlines.remove", "POST"): route("manager", lambda w: f"/deadlines/{w.more['policy']}/removal"),
+    ("deadlines.explain", "GET"): route(
+        "agent", lambda w: f"/conversations/{w.mine}/deadlines", hidden_from=OUTSIDE
+    ),
+    ("board.show", "GET"): route("agent", "/board"),
     ("preferences.show", "GET"): route("agent", "/preferences"),
     ("preferences.change", "POST"): route("agent", "/preferences", form=lambda w: {"undo_seconds": "99"}, refused=True),
     ("preferences.sign", "POST"): route(
@@ -188,10 +207,10 @@ ROUTES: dict[tuple[str, str], Route] = {
     ),
     ("arranging.split", "POST"): route(
         "agent",
-        lambda w: f"/conversations/{w.mine}/splits",
-        form=lambda w: {"message_id": 0},
+        lambda w: f"/conversations/{w.more['first']}/splits",
+        form=lambda w: {"message_id": w.more["message"]},
         hidden_from=OUTSIDE,
-        not_found=True,
+        refused=True,
     ),
     ("arranging.move", "POST"): route(
         "agent",
@@ -203,7 +222,20 @@ ROUTES: dict[tuple[str, str], Route] = {
         "agent", lambda w: f"/conversations/{w.mine}/links", form=lambda w: {"other": w.free}, hidden_from=OUTSIDE
     ),
     ("arranging.unlink", "POST"): route(
-        "agent", lambda w: f"/conversations/{w.mine}/links/{w.free}/removal", hidden_from=OUTSIDE, not_found=True
+        "agent", lambda w: f"/conversations/{w.mine}/links/{w.free}/removal", hidden_from=OUTSIDE
+    ),
+    ("notifications.follow", "POST"): route(
+        "agent", lambda w: f"/conversations/{w.mine}/followers", form=lambda w: {"on": "1"}, hidden_from=OUTSIDE
+    ),
+    ("notifications.can_be_mentioned", "GET"): route(
+        "agent", lambda w: f"/conversations/{w.mine}/mentions", hidden_from=OUTSIDE
+    ),
+    ("notifications.show", "GET"): route("agent", "/notifications?unread=1"),
+    ("notifications.fresh", "GET"): route("agent", "/notifications/fresh?after=0"),
+    ("notifications.mark_read", "POST"): route("agent", "/notifications/readings", form=lambda w: {"all": "1"}),
+    ("notifications.choices", "GET"): route("agent", "/preferences/notifications"),
+    ("notifications.choose", "POST"): route(
+        "agent", "/preferences/notifications", form=lambda w: {"quiet_from": "25:00"}, refused=True
     ),
     ("joins.new", "GET"): route("agent", lambda w: f"/joins/new?id={w.more['one']}", hidden_from=OUTSIDE),
     ("joins.create", "POST"): route(

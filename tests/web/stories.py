@@ -18,14 +18,14 @@ from inbox.drafts import DraftView
 from inbox.mail.compose import Attachment, Letter, compose
 from inbox.mail.facts import Address
 from inbox.mail.understand import understand
-from inbox.models import Conversation, Folder, JoinSuggestion, Message, Outgoing, RawMail, WorkCalendar
+from inbox.models import Conversation, DeadlinePolicy, Folder, JoinSuggestion, Message, Outgoing, RawMail, WorkCalendar
 from inbox.people import Viewer
 from inbox.replies import SendResult
+from tests.inbox.cast import all_ticked
 
 PIXEL = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJggg=="
 )
-from tests.inbox.cast import all_ticked
 
 
 def until(condition: Callable[[], Any], seconds: float = 8.0) -> Any:
@@ -163,9 +163,13 @@ def one_of_each(session: Session, support: int, agent: Viewer, *, now: datetime)
     stuck = session.get_one(Outgoing, an_answer(session, agent, lines[3], now=now).outgoing_id)
     stuck.state, made["failed"] = "failed", stuck.id
     made["tag"] = triage.tag(session, agent, lines[0], "VIP", now=now)
-    made["one"], made["other"] = lines[3], lines[4]
+    made["first"], made["one"], made["other"] = lines[0], lines[3], lines[4]
     joins.join(session, agent, lines[5], lines[6], now=now)
     joins.offer(session, lines[0], lines[1], reason="same person", now=now)
+    policy = DeadlinePolicy(position=0, body={"name": "Normal", "first_answer": 120})
+    session.add(policy)
+    session.flush()
+    made["policy"] = policy.id
     for name, default in (("calendar", True), ("other_calendar", False)):
         calendar = WorkCalendar(name=name, is_default=default, body=calendars.SUGGESTED)
         session.add(calendar)
