@@ -15,6 +15,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from inbox import (
+    approval_policies,
     attached,
     conversations,
     customers,
@@ -123,7 +124,7 @@ def _leave(
     """`looked` None: the look and the approval were passed before."""
     if draft.state != state:
         return _sent_before(session, draft)
-    mailbox = people.mailbox(session, author, draft.mailbox_id)
+    mailbox = people.mailbox(session, approver or author, draft.mailbox_id)
     letters.check(drafts.view(session, draft), mailbox)
     conversation = None
     if draft.conversation_id is not None:
@@ -136,16 +137,17 @@ def _leave(
         return _sent_before(session, draft)
     view = drafts.view(session, draft)
     letters.check(view, mailbox)
+    approved_by = approver.id if approver is not None else None
     if looked is not None:
         send_checks.must_be_looked_at(session, view, looked)
+        approved_by = approval_policies.must_be_approved(session, view)
     started = conversation is None
     if conversation is None:
         conversation = _start(session, author, view, now=now)
     before = _before(conversation, view, next_status, started=started)
     composed = letters.write(session, author, view, mailbox, conversation_id=conversation.id, now=now)
     message = _file(session, author, view, conversation, composed, now=now)
-    if approver is not None:
-        message.approved_by_id = approver.id
+    message.approved_by_id = approved_by
     send_checks.note_written_to(session, message.id, composed.recipients)
     who = approver or author
     undo_seconds = who.undo_seconds if state != "later" else 0
@@ -168,7 +170,9 @@ def undo(session: Session, who: Viewer, outgoing_id: int, *, now: datetime) -> i
     outgoing = session.get(Outgoing, outgoing_id)
     if outgoing is None or not who.may_see(outgoing.mailbox_id) or outgoing.draft_id is None:
         raise NotFound
-    if outgoing.created_by_id != who.id and not who.is_manager:
+    message = session.get(Message, outgoing.message_id) if outgoing.message_id is not None else None
+    approved_by = message.approved_by_id if message is not None else None
+    if who.id not in (outgoing.created_by_id, approved_by) and not who.is_manager:
         raise NotFound
     if outgoing.state not in ("queued", "held", "sending"):
         raise Conflict(TOO_LATE)
@@ -200,6 +204,10 @@ def _draft(session: Session, who: Viewer, draft_id: int) -> Draft:
 
 def _sent_before(session: Session, draft: Draft) -> SendResult:
     """The result that the first of two clicks got."""
+    if draft.state == "asked":
+        raise Conflict(N_("This mail waits for approval."))
+    if draft.state == "later":
+        raise Conflict(N_("This mail waits for its time."))
     wanted = select(Outgoing).where(Outgoing.draft_id == draft.id, Outgoing.state != "cancelled")
     first = session.scalar(wanted.order_by(Outgoing.id.desc()).limit(1))
     if draft.state != "sent" or first is None or first.conversation_id is None:
