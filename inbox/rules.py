@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from inbox import people, rule_facts
+from inbox import conversations, people, rule_facts
 from inbox.errors import N_, Conflict, NotFound, UserError
 from inbox.models import Conversation, Mailbox, Message, Rule, RuleVersion, Tag, Team, User
 from inbox.models.conversations import JOINED
@@ -139,6 +139,12 @@ def choices(session: Session, who: Viewer) -> Choices:
         tags=tuple(map(tuple, session.execute(select(Tag.id, Tag.name).order_by(Tag.name)))),
         mailboxes=tuple(map(tuple, session.execute(select(Mailbox.id, Mailbox.name).order_by(Mailbox.name)))),
     )
+
+
+def tag(session: Session, who: Viewer, name: str) -> int:
+    """The tag of that name, made on first use."""
+    people.must_be(who, "manager")
+    return conversations.tag_named(session, " ".join(name.split())[:50]).id
 
 
 def alarms(session: Session) -> tuple[str, ...]:
