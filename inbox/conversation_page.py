@@ -93,6 +93,7 @@ class MessageView:
     kind: str  # in: person, auto_reply, bounce, feedback_report, list; out: reply, forward, new, elsewhere, auto_reply
     author_id: int | None
     author_name: str  # of ours
+    approved_by: str  # who let it go, "" usually
     from_name: str
     from_address: str
     to: tuple[PAIR, ...]
@@ -202,6 +203,7 @@ class ConversationView:
     older: bool  # there are earlier messages; `show(..., before=messages[0].id)`
     drafts: tuple[DraftView, ...]  # the viewer's own
     others_drafts: tuple[DraftView, ...]  # read only
+    locked: bool  # some draft waits for approval or for its time
     claim: ClaimView | None
     looking: tuple[str, ...]  # names of others
     person: Profile | None
@@ -253,6 +255,7 @@ def show(
         older=older,
         drafts=tuple(draft for draft in every if draft.author_id == who.id),
         others_drafts=tuple(draft for draft in every if draft.author_id != who.id),
+        locked=bool(row.locked),
         claim=_claim(row, who),
         looking=looking,
         person=_person(session, who, row),
@@ -289,6 +292,7 @@ def _message(row: Any, files: tuple[FileView, ...], outgoing: OutgoingView | Non
         kind=row.kind,
         author_id=row.author_id,
         author_name=row.author_name or "",
+        approved_by=row.approver_name or "",
         from_name=row.from_name,
         from_address=row.from_address,
         to=_pairs(row.to),
@@ -462,6 +466,7 @@ _ID, _LIMIT = bindparam("id"), bindparam("limit")
 _NOW, _ME = bindparam("now", type_=Utc()), bindparam("me")
 _IDS = bindparam("ids", expanding=True)
 _writer = aliased(User)
+_approver = aliased(User)
 _other = aliased(Conversation)
 
 _HEAD = (
@@ -480,6 +485,10 @@ _HEAD = (
         .where(Draft.conversation_id == Conversation.id, Draft.state == "open")
         .exists()
         .label("drafts"),
+        select(Draft.id)
+        .where(Draft.conversation_id == Conversation.id, Draft.state.in_(("asked", "later")))
+        .exists()
+        .label("locked"),
         select(Note.id).where(Note.conversation_id == Conversation.id).exists().label("notes"),
         select(JoinSuggestion.id)
         .where(or_(JoinSuggestion.conversation_id == Conversation.id, JoinSuggestion.other_id == Conversation.id))

@@ -22,6 +22,7 @@ from inbox.db import is_sqlite, new_ids
 from inbox.errors import N_, UserError
 from inbox.models import (
     Attachment,
+    Category,
     Claim,
     Conversation,
     ConversationTag,
@@ -64,6 +65,7 @@ EVENTS = {
     "unjoined": N_("A join was undone"),
     "split": N_("A part became a conversation of its own"),
     "moved": N_("It was moved to another mailbox"),
+    "categorised": N_("The category changed"),
     "linked": N_("It was linked with another conversation"),
     "unlinked": N_("A link was removed"),
     "taken_over": N_("A colleague's claim was taken over"),
@@ -340,6 +342,34 @@ def set_status(
     record(session, conversation, "status", now=now, actor_id=actor_id, before=before, after=status, **told, **about)
 
 
+def close_needless(
+    session: Session, conversation: Conversation, *, reason: str, now: datetime, actor_id: int | None
+) -> None:
+    """Closes it although nobody answered; nothing waits any more. The reason stands until it is opened again."""
+    words = " ".join(reason.split())[:200]
+    if not words:
+        raise UserError(N_("Say why no answer is needed."), field="reason")
+    before = conversation.status
+    answered(session, conversation, status="closed", at=now)
+    conversation.needless = words
+    record(
+        session, conversation, "status", now=now, actor_id=actor_id, before=before, after="closed", needless=words
+    )
+
+
+def categorise(
+    session: Session, conversation: Conversation, category_id: int | None, *, now: datetime, actor_id: int | None
+) -> None:
+    """What it is about, for statistics."""
+    if conversation.category_id == category_id:
+        return
+    name = session.scalar(select(Category.name).where(Category.id == category_id))
+    if category_id is not None and name is None:
+        raise UserError(N_("Choose one of the list."), field="category")
+    conversation.category_id = category_id
+    record(session, conversation, "categorised", now=now, actor_id=actor_id, category=name or "")
+
+
 def wake_due(session: Session, *, now: datetime, limit: int = 200) -> int:
     """Brings snoozed conversations back whose time has come; how many."""
     due = session.scalars(
@@ -486,6 +516,8 @@ def place(
     """
     old = (conversation.mailbox_id, conversation.status, conversation.owner_id or 0)
     if status is not None:
+        if status != "closed":
+            conversation.needless = ""
         conversation.status = status
         if status != "snoozed":
             conversation.snoozed_until = None

@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from inbox.models import Claim, Conversation, Event, Presence
+from inbox.models import Claim, Conversation, Event, Notification, Presence
 
 MOST = 500  # a screen that missed more looks at everything again
 
@@ -22,6 +22,7 @@ class News:
     mailbox_id: int | None
     kind: str
     by: int | None
+    to: int | None = None  # a notification: its person alone is told
 
 
 def newest(session: Session) -> int:
@@ -34,6 +35,17 @@ def since(session: Session, after: int) -> tuple[News, ...]:
     wanted = select(Event.id, Event.conversation_id, Event.mailbox_id, Event.kind, Event.actor_id)
     found = session.execute(wanted.where(Event.id > after).order_by(Event.id).limit(MOST + 1))
     return tuple(News(*row) for row in found)
+
+
+def newest_told(session: Session) -> int:
+    """Id of the newest notification, 0 if there is none."""
+    return session.scalar(select(func.max(Notification.id))) or 0
+
+
+def told_since(session: Session, after: int) -> tuple[tuple[int, int], ...]:
+    """(id, person) of notifications with a larger id, oldest first; at most MOST + 1."""
+    wanted = select(Notification.id, Notification.user_id).where(Notification.id > after)
+    return tuple(map(tuple, session.execute(wanted.order_by(Notification.id).limit(MOST + 1))))
 
 
 def company(session: Session, *, now: datetime) -> frozenset[tuple[int, int, int, str]]:

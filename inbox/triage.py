@@ -97,6 +97,19 @@ def note(session: Session, who: Viewer, conversation_id: int, text: str, *, now:
     return written.id
 
 
+def close_needless(session: Session, who: Viewer, conversation_id: int, *, reason: str, now: datetime) -> None:
+    """Closed without an answer (対応不要). Raises UserError without a reason."""
+    found = people.conversation(session, who, conversation_id, lock=True)
+    conversations.close_needless(session, found, reason=reason, now=now, actor_id=who.id)
+    rule_runs.status_changed(session, found, now=now)
+
+
+def categorise(session: Session, who: Viewer, conversation_id: int, category_id: int | None, *, now: datetime) -> None:
+    """What it is about, for statistics; None takes that away."""
+    found = people.conversation(session, who, conversation_id, lock=True)
+    conversations.categorise(session, found, category_id, now=now, actor_id=who.id)
+
+
 ACTIONS: dict[str, Callable[..., Any]] = {
     "assign": assign,
     "close": close,
@@ -110,6 +123,8 @@ ACTIONS: dict[str, Callable[..., Any]] = {
     "tag": tag,
     "untag": untag,
     "note": note,
+    "needless": close_needless,
+    "categorise": categorise,
 }
 
 

@@ -64,6 +64,7 @@ PAGES = (
     "drafts",
     "replies",
     "joins",
+    "autoanswers",
     "notifications",
     "arranging",
 )

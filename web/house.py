@@ -8,7 +8,7 @@ from flask import Flask, current_app, g, request, url_for
 
 from inbox import sidebar
 from inbox.sidebar import Sidebar, SideMailbox
-from web.language import gettext, once_for_a_language, unit_words
+from web.language import gettext, ngettext, once_for_a_language, unit_words
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,7 @@ class House:
     account: tuple[Item, ...]
     banners: tuple[Banner, ...]
     newest: int
+    bell: int = 0  # notifications that were not read
     compose: str = ""
     demo: bool = False  # whether the demo mailbox is among the mailboxes
     words: dict[str, object] = field(default_factory=dict)
@@ -69,6 +70,7 @@ def house() -> House:
         account=_account(),
         banners=_banners(side),
         newest=side.newest,
+        bell=side.bell,
         compose=_address("drafts.start") if side.mailboxes else "",
         demo=any(mailbox.is_demo for mailbox in side.mailboxes),
         words=_words(),
@@ -85,9 +87,12 @@ def counts(side: Sidebar) -> dict[str, int]:
     """Every count of the sidebar by its name, as app.js fetches them."""
     return {
         **side.boxes,
+        "bell": side.bell,
+        "late": side.late,
         "drafts": side.drafts,
         "outbox": side.leaving + side.stuck,
         "quarantine": side.quarantined,
+        "approvals": side.approvals,
         **{f"mailbox-{mailbox.id}": mailbox.open for mailbox in side.mailboxes},
     }
 
@@ -124,9 +129,20 @@ BOX_KEYS = {"unassigned": "g u", "mine": "g m", "open": "g o", "waiting": "g w",
 def _boxes(side: Sidebar) -> Group:
     here = (request.view_args or {}).get("box") if request.endpoint == "inbox.show" and not _mailbox_here() else None
     shown_count = ("unassigned", "mine", "open", "waiting", "snoozed")  # how many are closed is no news to anybody
+    board = Item(
+        gettext("Board"),
+        url_for("board.show"),
+        icon="alarm",
+        counter="late",
+        count=side.late,
+        key="g b",
+        here=_here("board.show"),
+        loud=True,
+    )
     return Group(
         "",
-        tuple(
+        (board,)
+        + tuple(
             Item(
                 gettext("Waiting") if box == "waiting" else box_label(box),
                 url_for("inbox.show", box=box),
@@ -163,8 +179,9 @@ def _mailboxes(side: Sidebar) -> Group:
 
 def _more(side: Sidebar) -> Group:
     wanted = (
-        (gettext("Drafts"), "drafts.show", "edit", "drafts", side.drafts, "g d", False),
-        (gettext("Outbox"), "outbox.show", "send", "outbox", side.leaving + side.stuck, "g b", side.stuck > 0),
+        (gettext("Drafts"), "drafts.show", "edit", "drafts", side.drafts, "g d", side.came_back > 0),
+        (gettext("Approvals"), "approvals.show", "checks", "approvals", side.approvals, "g v", side.approvals > 0),
+        (gettext("Outbox"), "outbox.show", "send", "outbox", side.leaving + side.stuck, "g e", side.stuck > 0),
         (gettext("Quarantine"), "quarantine.show", "shield-x", "quarantine", side.quarantined, "g q", side.quarantined > 0),
     )
     return Group(
@@ -182,6 +199,9 @@ def _settings() -> Group:
     if g.who.is_manager:
         wanted.append((gettext("People"), "people.show", "users", "g p"))
         wanted.append((gettext("Safe sending"), "guards.show", "shield-check", "g f"))
+        wanted.append((gettext("Deadlines"), "deadlines.show", "clock", "g l"))
+        wanted.append((gettext("Rules"), "rules.show", "list-numbers", "g r"))
+        wanted.append((gettext("Teams"), "teams.show", "user-circle", "g j"))
         wanted.append((gettext("Working hours"), "calendars.show", "calendar", "g t"))
     if g.who.is_admin:
         wanted.append((gettext("Mailboxes"), "mailboxes.show", "mailbox", "g a"))
@@ -247,6 +267,20 @@ def _broken(side: Sidebar) -> list[Banner]:
 
 
 def _notes(side: Sidebar) -> list[Banner]:
+    return [*_came_back(side), *_importing(side)]
+
+
+def _came_back(side: Sidebar) -> list[Banner]:
+    """What was approved, returned or not sent at its time is told to its author wherever they are."""
+    if not side.came_back:
+        return []
+    text = ngettext(
+        "%(num)d mail came back to you as a draft.", "%(num)d mails came back to you as drafts.", side.came_back
+    )
+    return [Banner("note", text, _address("drafts.show"), gettext("Look at the drafts"))]
+
+
+def _importing(side: Sidebar) -> list[Banner]:
     if not any(mailbox.importing for mailbox in side.mailboxes):
         return []
     return [Banner("note", gettext("Older mail is still coming in."), _address("health.show"), gettext("How far it is"))]

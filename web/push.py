@@ -10,10 +10,11 @@ import json
 import queue
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import TypeVar
 
 import structlog
 from flask import Blueprint, Response, current_app, g, request, session
@@ -27,6 +28,8 @@ BREATH_SECONDS = 0.05  # between two looks: a burst of rings is one look
 HEARTBEAT_SECONDS = 15.0
 LATE_SECONDS = 20.0  # on PostgreSQL a transaction may commit a smaller event id later; so long is looked back
 WAITING_ROOM = 200  # undelivered pieces of news of one screen; a slower one looks at everything again
+
+Row = TypeVar("Row")
 
 pages = Blueprint("push", __name__)
 log = structlog.get_logger()
@@ -87,6 +90,11 @@ def _written(batch: list[News]) -> Iterator[str]:
 EVERYTHING = News(id=0, conversation_id=None, mailbox_id=None, kind="all", by=None)
 
 
+def bell(user_id: int) -> News:
+    """That person's notifications changed."""
+    return News(id=0, conversation_id=None, mailbox_id=None, kind="bell", by=None, to=user_id)
+
+
 @dataclass(eq=False)
 class Screen:
     """One open stream."""
@@ -98,6 +106,8 @@ class Screen:
     ended: bool = False
 
     def tell(self, one: News) -> None:
+        if one.to is not None and one.to != self.who.id:
+            return
         if one.mailbox_id is not None and not self.who.may_see(one.mailbox_id):
             return
         try:
@@ -188,11 +198,17 @@ class Fan:
                         return
                     if about and "ended" in about:
                         self._end(about["ended"])
+                    if about and "bell" in about:  # something was read: no row tells of it
+                        self._tell(bell(about["bell"]))
                     if about is not None:
                         self._bell.set()
             except ring.Dead as error:
                 log.info("push_without_redis", error=str(error)[:200])
                 self._stopping.wait(POLL_SECONDS)
+
+    def _tell(self, one: News) -> None:
+        for screen in self._all():
+            screen.tell(one)
 
     def _end(self, key: str) -> None:
         for screen in self._all():
@@ -203,8 +219,7 @@ class Fan:
         while not self._stopping.is_set():
             try:
                 for one in reader.read():
-                    for screen in self._all():
-                        screen.tell(one)
+                    self._tell(one)
             except Exception as error:  # noqa: BLE001  the edge of a thread that must outlive a database that is away
                 log.warning("push_cannot_read", error=str(error)[:300])
                 self._stopping.wait(POLL_SECONDS)
@@ -214,36 +229,54 @@ class Fan:
 
 
 class _Reader:
-    """Knows which events were told already."""
+    """Knows what was told already: events, notifications, and who was looking or writing."""
 
     def __init__(self) -> None:
-        self._floor: int | None = None  # everything up to here was told
-        self._told: dict[int, float] = {}  # beyond the floor, with the time when it was read
+        self._events, self._bells = _Tail(), _Tail()
         self._company: frozenset[tuple[int, int, int, str]] = frozenset()
 
     def read(self) -> list[News]:
         with db.reading() as opened:
-            newest = news.newest(opened)
-            if self._floor is None:
-                self._floor = newest
-            lost = newest < max(self._told, default=self._floor)  # rows were deleted: their ids come again
-            found = () if lost else news.since(opened, self._floor)
+            events = self._events.read(news.newest(opened), lambda after: news.since(opened, after), lambda one: one.id)
+            told = self._bells.read(
+                news.newest_told(opened), lambda after: news.told_since(opened, after), lambda one: one[0]
+            )
             company = news.company(opened, now=datetime.now(UTC))
         changed = self._company ^ company
         self._company = company
-        if lost or len(found) > news.MOST:
-            self._floor, self._told = newest, {}
+        if events is None or told is None:
             return [EVERYTHING]
-        fresh = [one for one in found if one.id not in self._told]
-        self._remember(fresh)
         told_company = {(c, m, u, kind) for c, m, u, kind in changed}
-        return fresh + [
-            News(0, conversation, mailbox, kind, by) for conversation, mailbox, by, kind in sorted(told_company)
+        return [
+            *events,
+            *(bell(user_id) for user_id in sorted({user_id for _, user_id in told})),
+            *(News(0, conversation, mailbox, kind, by) for conversation, mailbox, by, kind in sorted(told_company)),
         ]
 
-    def _remember(self, fresh: list[News]) -> None:
+
+class _Tail:
+    """The end of one table whose rows are told as they come."""
+
+    def __init__(self) -> None:
+        self._floor: int | None = None  # everything up to here was told
+        self._told: dict[int, float] = {}  # beyond the floor, with the time when it was read
+
+    def read(self, newest: int, since: Callable[[int], Sequence[Row]], number: Callable[[Row], int]) -> list[Row] | None:
+        """What came since the last look; None when that cannot be told one by one."""
+        if self._floor is None:
+            self._floor = newest
+        lost = newest < max(self._told, default=self._floor)  # rows were deleted: their ids come again
+        found = () if lost else since(self._floor)
+        if lost or len(found) > news.MOST:
+            self._floor, self._told = newest, {}
+            return None
+        fresh = [one for one in found if number(one) not in self._told]
+        self._remember([number(one) for one in fresh])
+        return fresh
+
+    def _remember(self, fresh: Sequence[int]) -> None:
         now = time.monotonic()
-        self._told.update((one.id, now) for one in fresh)
+        self._told.update((one, now) for one in fresh)
         old = [number for number, at in self._told.items() if now - at > LATE_SECONDS]
         if old:
             self._floor = max(old)

@@ -123,6 +123,41 @@ ROUTES: dict[tuple[str, str], Route] = {
         "agent", lambda w: f"/conversations/{w.mine}/deadlines", hidden_from=OUTSIDE
     ),
     ("board.show", "GET"): route("agent", "/board"),
+    # who answers
+    ("rules.show", "GET"): route("manager", "/rules"),
+    ("rules.arrange", "POST"): route("manager", "/rules/order", form=lambda w: {"ids": "1"}),
+    ("rules.new", "GET"): route("manager", "/rules/new"),
+    ("rules.create", "POST"): route("manager", "/rules/new", form=lambda w: {"name": ""}, refused=True),
+    ("rules.edit", "GET"): route("manager", lambda w: f"/rules/{w.more['rule']}"),
+    ("rules.change", "POST"): route(
+        "manager", lambda w: f"/rules/{w.more['rule']}", form=lambda w: {"name": ""}, refused=True
+    ),
+    ("rules.try_out", "GET"): route("manager", lambda w: f"/rules/{w.more['rule']}/dry-run"),
+    ("rules.switch", "POST"): route("manager", lambda w: f"/rules/{w.more['rule']}/switch", form=lambda w: {"on": "1"}),
+    ("rules.versions", "GET"): route("manager", lambda w: f"/rules/{w.more['rule']}/versions"),
+    ("rules.go_back", "POST"): route(
+        "manager", lambda w: f"/rules/{w.more['rule']}/versions", form=lambda w: {"version": "1"}
+    ),
+    ("rules.remove", "POST"): route("manager", lambda w: f"/rules/{w.more['rule']}/removal"),
+    ("rules.why", "GET"): route("agent", lambda w: f"/conversations/{w.mine}/reasons", hidden_from=OUTSIDE),
+    ("teams.show", "GET"): route("manager", "/teams"),
+    ("teams.fall_back", "POST"): route("manager", "/teams/fallback", form=lambda w: {"fallback": ""}),
+    ("teams.new", "GET"): route("manager", "/teams/new"),
+    ("teams.create", "POST"): route("manager", "/teams/new", form=lambda w: {"name": ""}, refused=True),
+    ("teams.edit", "GET"): route("manager", lambda w: f"/teams/{w.more['team']}"),
+    ("teams.change", "POST"): route(
+        "manager", lambda w: f"/teams/{w.more['team']}", form=lambda w: {"name": ""}, refused=True
+    ),
+    ("teams.remove", "POST"): route("manager", lambda w: f"/teams/{w.more['team']}/removal"),
+    ("teams.capacity", "GET"): route("manager", lambda w: f"/people/{w.users['agent']}/capacity"),
+    ("teams.set_capacity", "POST"): route(
+        "manager", lambda w: f"/people/{w.users['agent']}/capacity", form=lambda w: {"cap": "5"}
+    ),
+    ("teams.be_absent", "POST"): route(
+        "manager", lambda w: f"/people/{w.users['outsider']}/absences", form=lambda w: {"starts": "x"}, refused=True
+    ),
+    ("teams.be_back", "POST"): route("agent", "/absences/999999/end", not_found=True),
+    ("teams.absence", "GET"): route("agent", "/preferences/absence"),
     ("preferences.show", "GET"): route("agent", "/preferences"),
     ("preferences.change", "POST"): route("agent", "/preferences", form=lambda w: {"undo_seconds": "99"}, refused=True),
     ("preferences.sign", "POST"): route(
@@ -161,6 +196,11 @@ ROUTES: dict[tuple[str, str], Route] = {
     ),
     ("demo.remove", "POST"): route("admin", "/demo/removal"),
     ("health.show", "GET"): route("agent", "/health"),
+    ("autoanswers.show", "GET"): route("manager", lambda w: f"/mailboxes/{w.support}/answers"),
+    ("autoanswers.change", "POST"): route(
+        "manager", lambda w: f"/mailboxes/{w.support}/answers", form=lambda w: {"hourly": "20"}
+    ),
+    ("autoanswers.release", "POST"): route("manager", lambda w: f"/mailboxes/{w.support}/answers/release"),
     ("health.compare", "POST"): route("manager", lambda w: f"/health/{w.support}/comparison"),
     ("health.retry", "POST"): route("manager", lambda w: f"/health/{w.support}/retry"),
     ("health.backfill", "POST"): route(

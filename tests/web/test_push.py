@@ -194,7 +194,7 @@ def test_nothing_is_told_twice(engine: object, world: World) -> None:
     reader = push._Reader()
     reader.read()
     assign(world, world.free)
-    assert [one.kind for one in reader.read()] == ["assigned"]
+    assert [one.kind for one in reader.read()] == ["assigned", "bell"]
     assert reader.read() == []
 
 

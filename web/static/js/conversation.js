@@ -116,13 +116,26 @@
     if (composer && await composer.saveNow?.() === false) { composer.scrollIntoView({ block: "nearest" }); return; }
     const response = await ask(form.action, { method: "POST", body: data, headers: { "X-In-Place": "1" } }).catch(() => null);
     delete form.dataset.sent;
-    if (!response?.ok) { tell(response ? await sentence(response) : words.failed, "problem"); return; }
+    if (!response?.ok) {
+      const why = response ? await sentence(response) : words.failed;
+      const place = response?.headers.has("X-Field") && form.querySelector(`[data-error-of="${CSS.escape(response.headers.get("X-Field"))}"]`);
+      if (place) refuse(form.elements[response.headers.get("X-Field")], place, why); else tell(why, "problem");
+      return;
+    }
     const to = new URL(response.headers.get("X-Go") ?? location.href, location.href);
     const stays = to.pathname === new URL(page.dataset.url, location.href).pathname && (to.searchParams.get("draft") ?? "") === (composer?.dataset.draft ?? "");
     if (!stays) { location.assign(to); return; }
     await refresh(form);
     composer?.dispatchEvent(new Event("madoguchi:claim"));
   });
+  // the reason stands at the field until its words change
+  function refuse(field, place, why) {
+    place.querySelector("span").textContent = why;
+    place.hidden = false;
+    field.setAttribute("aria-invalid", "true");
+    field.focus();
+    field.addEventListener("input", () => { place.hidden = true; field.removeAttribute("aria-invalid"); }, { once: true });
+  }
   async function sentence(response) {
     return new DOMParser().parseFromString(await response.text(), "text/html").body.textContent.trim() || words.failed;
   }

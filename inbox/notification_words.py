@@ -1,0 +1,113 @@
+"""What a notification says, in the languages of the team: the same words on the page, over other windows, in mails and
+in webhooks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+ENGLISH = {
+    "given": "%(by)s gave it to you",
+    "given.auto": "Given to you by itself",
+    "mentioned": "%(by)s mentioned you: %(text)s",
+    "mail": "New mail from %(who)s",
+    "noted": "%(by)s wrote a note: %(text)s",
+    "trouble.failed": "The answer could not be sent",
+    "trouble.uncertain": "It is uncertain whether the answer arrived",
+    "trouble.bounced": "The answer came back as undeliverable",
+    "deadline": "%(percent)s %% of the time to answer has passed",
+    "deadline.passed": "The time to answer has passed",
+    "approval_asked": "%(by)s asks for your approval",
+    "approval_returned": "%(by)s gave your mail back: %(text)s",
+    "approval_approved": "%(by)s approved your mail",
+    "handover": "Hand-over note by %(by)s: %(text)s",
+    "rule": "A rule points you to this",
+    "mailbox.reading": "No mail comes in for %(name)s",
+    "mailbox.sending": "No mail leaves from %(name)s",
+    "somebody": "somebody",
+    "system": "Madoguchi",
+    "no subject": "(no subject)",
+    "one more": "%(subject)s (and %(count)d more)",
+    "summary": "%(count)d things happened",
+    "summary.waited": "Kept for you: %(count)d things happened",
+    "more": "… and %(count)d more. All of them: %(url)s",
+    "foot": (
+        "Which of these mails you get: %(url)s\nAnswers to this mail are not read by anybody. Open the link to answer."
+    ),
+    "refusal.subject": "Not read: %(subject)s",
+    "refusal.text": (
+        "Your mail was an answer to a notification of Madoguchi. Nobody reads such answers, and it was not filed as a\n"
+        "conversation. To write to the customer or to your colleagues, open the conversation:\n\n%(url)s\n"
+    ),
+}
+JAPANESE = {
+    "given": "%(by)sさんがあなたを担当にしました",
+    "given.auto": "自動であなたの担当になりました",
+    "mentioned": "%(by)sさんがメモであなたを指名しました: %(text)s",
+    "mail": "%(who)s から新しいメールが届きました",
+    "noted": "%(by)sさんがメモを書きました: %(text)s",
+    "trouble.failed": "返信を送信できませんでした",
+    "trouble.uncertain": "返信が届いたかどうか確認できません",
+    "trouble.bounced": "返信が不達で戻ってきました",
+    "deadline": "返信期限までの時間の %(percent)s %% が過ぎました",
+    "deadline.passed": "返信期限を過ぎました",
+    "approval_asked": "%(by)sさんが承認を求めています",
+    "approval_returned": "%(by)sさんがメールを差し戻しました: %(text)s",
+    "approval_approved": "%(by)sさんがメールを承認しました",
+    "handover": "%(by)sさんの申し送り: %(text)s",
+    "rule": "ルールによるお知らせです",
+    "mailbox.reading": "%(name)s でメールを受信できていません",
+    "mailbox.sending": "%(name)s からメールを送信できていません",
+    "somebody": "だれか",
+    "system": "Madoguchi",
+    "no subject": "（件名なし）",
+    "one more": "%(subject)s（ほか %(count)d 件）",
+    "summary": "お知らせが %(count)d 件あります",
+    "summary.waited": "お預かりしていたお知らせが %(count)d 件あります",
+    "more": "… ほか %(count)d 件。すべてのお知らせ: %(url)s",
+    "foot": (
+        "メールで受け取るお知らせの設定: %(url)s\n"
+        "このメールへの返信はだれにも届きません。返信するにはリンクを開いてください。"
+    ),
+    "refusal.subject": "お読みできませんでした: %(subject)s",
+    "refusal.text": (
+        "お送りいただいたメールは、Madoguchi のお知らせへの返信でした。お知らせへの返信はだれにも届かず、"
+        "会話としても登録されません。\nお客さまや同僚に連絡するときは、次のリンクから会話を開いてください。\n\n%(url)s\n"
+    ),
+}
+LANGUAGES = {"en": ENGLISH, "ja": JAPANESE}
+EXCERPT = 120  # characters of a note
+
+
+def say(locale: str, code: str, **values: Any) -> str:
+    """One of the texts above."""
+    told = LANGUAGES.get(locale, ENGLISH)[code]
+    return told % values if values else told.replace("%%", "%")
+
+
+def sentence(locale: str, kind: str, *, by: str, about: Mapping[str, Any]) -> str:
+    """One line about what happened. `by`: the name of who did it, "" for nobody of the team."""
+    code = kind
+    if kind == "given" and not by:
+        code = "given.auto"
+    elif kind == "trouble":
+        code = f"trouble.{about.get('what', 'failed')}"
+    elif kind == "mailbox":
+        code = f"mailbox.{about.get('what', 'reading')}"
+    elif kind == "deadline" and int(about.get("percent", 0)) >= 100:
+        code = "deadline.passed"
+    return say(
+        locale,
+        code,
+        by=by or say(locale, "somebody"),
+        who=about.get("who") or say(locale, "somebody"),
+        text=excerpt(str(about.get("text", ""))),
+        percent=about.get("percent", 0),
+        name=about.get("name", ""),
+    )
+
+
+def excerpt(text: str) -> str:
+    """The beginning of some words in one line."""
+    line = " ".join(text.split())
+    return line if len(line) <= EXCERPT else line[: EXCERPT - 1] + "…"

@@ -1,0 +1,197 @@
+"""The bell and its page, following, mentions in notes with and without JavaScript, the choices."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from playwright.sync_api import expect
+from sqlalchemy import select
+
+from inbox import db, people, triage
+from inbox.models import Note, User
+from tests.web.conftest import Visitor, World
+from tests.web.test_push import listening as listening
+from tests.web.test_push import warm
+
+
+def note_of(world: World, text: str, *, by: str = "manager") -> None:
+    with db.transaction() as session:
+        who = people.of(session, session.get_one(User, world.users[by]))
+        triage.note(session, who, world.mine, text, now=datetime.now(UTC))
+
+
+def unread(visitor: Visitor) -> int:
+    return json.loads(visitor.get("/inbox/counts").text)["bell"]
+
+
+def test_a_mention_stands_at_the_bell_and_on_the_page_until_it_was_read(agent: Visitor, world: World) -> None:
+    note_of(world, "@Aoi please call <them>")
+    assert '<span class="bell-count" data-count="bell">1</span>' in agent.get("/inbox/open").text
+    page = agent.get("/notifications").text
+    assert "Mei mentioned you: @Aoi please call &lt;them&gt;" in page
+    assert f'href="/conversations/{world.mine}"' in page
+    assert '<span class="mention mention-me">@Aoi</span> please call &lt;them&gt;' in agent.get(f"/conversations/{world.mine}").text
+    agent.post("/notifications/readings", {"all": "1"})
+    assert unread(agent) == 0
+    assert "Nothing unread" in agent.get("/notifications?unread=1").text
+    assert "Mei mentioned you" in agent.get("/notifications").text
+
+
+def test_looking_at_the_conversation_reads_it(agent: Visitor, world: World) -> None:
+    note_of(world, "@Aoi please")
+    agent.get(f"/conversations/{world.mine}")
+    assert unread(agent) == 1  # GET changes nothing
+    agent.post(f"/conversations/{world.mine}/looks")
+    assert unread(agent) == 0
+
+
+def test_another_persons_notifications_cannot_be_read_away(agent: Visitor, signed_in: Callable[[str], Visitor], world: World) -> None:
+    note_of(world, "@Aoi please")
+    signed_in("manager").post("/notifications/readings", {"id": ["1", "2", "3"]})
+    assert unread(agent) == 1
+
+
+def test_a_refused_mention_stays_in_its_field_with_the_reason(agent: Visitor, world: World) -> None:
+    agent.get(f"/conversations/{world.mine}")
+    refused = agent.post(f"/conversations/{world.mine}/notes", {"text": "@Ben look at this"})
+    assert refused.status_code == 400
+    assert "Ben has no access to this mailbox and could not read the note." in refused.text
+    assert "@Ben look at this</textarea>" in refused.text
+    by_script = agent.post(f"/conversations/{world.mine}/notes", {"text": "@Ben"}, headers={"X-Fragment": "1"})
+    assert by_script.headers["X-Field"] == "text"
+    with db.reading() as session:
+        assert session.scalars(select(Note)).all() == []
+
+
+def test_names_to_complete_are_of_those_who_may_read(agent: Visitor, world: World) -> None:
+    names = [one["name"] for one in json.loads(agent.get(f"/conversations/{world.mine}/mentions").text)]
+    assert names == ["Mei", "Rin"]
+
+
+def test_following(agent: Visitor, world: World) -> None:
+    agent.get(f"/conversations/{world.free}")
+    agent.post(f"/conversations/{world.free}/followers", {"on": "1"})
+    page = agent.get(f"/conversations/{world.free}").text
+    assert "You are told what happens here." in page
+    assert "No longer follow" in page
+    agent.post(f"/conversations/{world.free}/followers", {"on": "0"})
+    assert "No longer follow" not in agent.get(f"/conversations/{world.free}").text
+
+
+def test_choices_are_kept_and_wrong_times_come_back(agent: Visitor) -> None:
+    page = agent.get("/preferences/notifications").text
+    assert "A mailbox is in trouble" not in page
+    refused = agent.post("/preferences/notifications", {"deadline": "mail", "quiet_from": "22:00", "quiet_until": ""})
+    assert refused.status_code == 400
+    assert "Give both times, or none." in refused.text
+    saved = agent.post("/preferences/notifications", {"deadline": "mail", "quiet_from": "22:00", "quiet_until": "07:00"})
+    assert saved.status_code == 303
+    page = agent.get("/preferences/notifications").text
+    assert 'name="deadline" value="mail" checked' in page
+    assert 'name="deadline" value="app" aria-label' in page
+    assert 'value="22:00"' in page
+
+
+def test_a_tab_gets_what_it_shows_over_other_windows(agent: Visitor, world: World) -> None:
+    note_of(world, "@Aoi please")
+    (one,) = json.loads(agent.get("/notifications/fresh?after=0").text)
+    assert one["title"] == "Mei mentioned you: @Aoi please"
+    assert (one["body"], one["url"]) == ("Broken lamp", f"/conversations/{world.mine}")
+    assert json.loads(agent.get(f"/notifications/fresh?after={one['id']}").text) == []
+
+
+def test_the_stream_tells_the_person_alone(
+    agent: Visitor, signed_in: Callable[[str], Visitor], world: World, valkey: Any, listening: Any
+) -> None:
+    mine, others = listening(agent), listening(signed_in("admin"))
+    warm(mine, world)
+    warm(others, world)
+    note_of(world, "@Aoi please")
+    assert "bell" in kinds(mine, within=1)
+    assert "bell" not in kinds(others, within=1)
+    agent.post("/notifications/readings", {"all": "1"})
+    assert kinds(mine, within=1) == {"bell"}
+
+
+def kinds(stream: Any, *, within: float) -> set[str]:
+    """What was told until nothing comes any more."""
+    found: set[str] = set()
+    while told := stream.news(within):
+        found |= {one["kind"] for one in told}
+    return found
+
+
+def test_without_redis_the_stream_tells_it_in_two_seconds(agent: Visitor, world: World, listening: Any) -> None:
+    stream = listening(agent)
+    note_of(world, "@Aoi please")
+    assert "bell" in kinds(stream, within=4)
+
+
+@pytest.mark.only_on("sqlite")
+def test_a_mention_in_japanese_is_completed_by_keys_and_rings_within_a_second(
+    signed_page: Any, served: str, world: World, valkey: Any
+) -> None:
+    with db.transaction() as session:
+        for role, name in (("agent", "青井 葵"), ("manager", "目黒 芽衣")):
+            one = session.get_one(User, world.users[role])
+            one.name, one.locale = name, "ja"
+    aoi, mei = signed_page("agent"), signed_page("manager")
+    aoi.goto(served + "/inbox/open")
+    aoi.wait_for_selector("#push[data-connected]", state="attached")
+    note_of(world, "@青井 一通目です")  # the listening thread has subscribed when this has arrived
+    expect(aoi.locator(".bell-count")).to_have_text("1", timeout=5000)
+    mei.goto(f"{served}/conversations/{world.mine}")
+    mei.wait_for_selector("[data-conversation][data-live]")
+    mei.keyboard.press("n")
+    field = mei.get_by_label("チーム宛てのメモ")
+    field.press_sequentially("@青")
+    expect(mei.get_by_role("option", name="青井 葵")).to_be_visible()
+    field.press("Enter")
+    expect(field).to_have_value("@青井 葵 ")
+    field.press_sequentially("さん、電話をお願いします")
+    mei.get_by_role("button", name="メモを追加").click()
+    expect(mei.locator(".mention").last).to_have_text("@青井 葵")
+    expect(aoi.locator(".bell-count")).to_have_text("2", timeout=1000)
+    aoi.locator(".bell").click()
+    expect(aoi.get_by_text("目黒 芽衣さんがメモであなたを指名しました: @青井 葵 さん、電話をお願いします")).to_be_visible()
+
+
+@pytest.mark.only_on("sqlite")
+def test_a_refused_mention_is_told_at_the_field_and_the_words_stay(signed_page: Any, served: str, world: World) -> None:
+    page = signed_page("agent")
+    page.goto(f"{served}/conversations/{world.mine}")
+    page.wait_for_selector("[data-conversation][data-live]")
+    page.keyboard.press("n")
+    field = page.get_by_label("Note for the team")
+    field.fill("@Ben look")
+    page.get_by_role("button", name="Add the note").click()
+    expect(page.get_by_text("Ben has no access to this mailbox and could not read the note.")).to_be_visible()
+    expect(field).to_have_value("@Ben look")
+    expect(field).to_be_focused()
+    field.press("End")
+    field.press_sequentially("!")
+    expect(page.get_by_text("Ben has no access")).to_be_hidden()
+
+
+@pytest.mark.only_on("sqlite")
+def test_a_tab_shows_notifications_once_the_person_allowed_it_here(
+    signed_page: Any, served: str, world: World, valkey: Any
+) -> None:
+    page = signed_page("agent", permissions=["notifications"])
+    page.add_init_script(
+        "window.shown = []; window.Notification = class { static permission = 'granted'; static async requestPermission() "
+        "{ return 'granted'; } constructor(title, more) { window.shown.push([title, more.body]); } addEventListener() {} };"
+    )
+    note_of(world, "@Aoi before")
+    page.goto(served + "/preferences/notifications")
+    page.wait_for_selector("#push[data-connected]", state="attached")
+    with page.expect_response("**/notifications/fresh*"):
+        page.get_by_role("button", name="Show them in this browser").click()
+    expect(page.get_by_text("This browser shows notifications.").first).to_be_visible()
+    note_of(world, "@Aoi now")
+    page.wait_for_function("window.shown.length > 0")
+    assert page.evaluate("window.shown") == [["Mei mentioned you: @Aoi now", "Broken lamp"]]
