@@ -5,11 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import and_, bindparam, func, select
+from sqlalchemy import and_, bindparam, func, or_, select
 from sqlalchemy.orm import Session
 
-from inbox import db, lists
-from inbox.models import Draft, Event, Folder, Mailbox, Outgoing, RawMail, Setting
+from inbox import approvals, board, db, lists
+from inbox.models import (
+    AnswerBreaker,
+    Approval,
+    Draft,
+    Event,
+    Folder,
+    Mailbox,
+    Notification,
+    Outgoing,
+    RawMail,
+    Setting,
+)
 from inbox.outbox.queue import PAUSED
 from inbox.people import Viewer
 
@@ -20,7 +31,7 @@ STUCK = ("failed", "uncertain")
 
 @dataclass(frozen=True)
 class SideMailbox:
-    """`state`: ok, new (never read yet), warn (cannot send, paused or late), bad (cannot read), off."""
+    """`state`: ok, new (never read yet), warn (cannot send, paused, late, or automatic answers were stopped), bad (cannot read), off."""
 
     id: int
     name: str
@@ -44,12 +55,16 @@ class Sidebar:
     stuck: int
     quarantined: int
     drafts: int
+    bell: int  # notifications that were not read
+    late: int  # conversations whose deadline is over, at most board.MOST_COUNTED
+    approvals: int  # requests that wait for this very person
+    came_back: int  # own drafts that were returned, approved or not sent at their time
     newest: int
     paused_by: str | None  # why nothing leaves at all (outbox.paused_by)
 
 
 def show(session: Session, who: Viewer, *, now: datetime) -> Sidebar:
-    given = {"mailboxes": who.mailbox_ids, "me": who.id}
+    given = {"mailboxes": who.mailbox_ids, "me": who.id, "now": now}
     (numbers,) = db.rows(session, _NUMBERS, given)  # first: what comes while we read is news
     of_mailboxes = lists.counts_by_mailbox(session, who)
     return Sidebar(
@@ -73,6 +88,10 @@ def show(session: Session, who: Viewer, *, now: datetime) -> Sidebar:
         stuck=numbers.stuck,
         quarantined=numbers.quarantined,
         drafts=numbers.drafts,
+        late=min(numbers.late, board.MOST_COUNTED),
+        bell=numbers.bell,
+        approvals=approvals.count(session, who, now=now) if numbers.asked else 0,
+        came_back=numbers.came_back,
         newest=numbers.newest or 0,
         paused_by=str(numbers.paused) if numbers.paused else None,
     )
@@ -85,7 +104,7 @@ def _state(row, *, now: datetime) -> str:  # type: ignore[no-untyped-def]
         return "bad"
     if row.last_ok_at is None:
         return "new"
-    if row.smtp_error_code or row.sending_paused or now - row.last_ok_at > LATE:
+    if row.smtp_error_code or row.sending_paused or row.answers_alarm or now - row.last_ok_at > LATE:
         return "warn"
     return "ok"
 
@@ -95,6 +114,7 @@ _NEWEST = select(func.max(Event.id))
 _IMPORTING = select(Folder.id).where(
     Folder.mailbox_id == Mailbox.id, Folder.import_started_at.is_not(None), Folder.import_finished_at.is_(None)
 )
+_ALARM = select(AnswerBreaker.mailbox_id).where(AnswerBreaker.mailbox_id == Mailbox.id, AnswerBreaker.alarm != "")
 _MAILBOXES = (
     select(
         Mailbox.id,
@@ -108,6 +128,7 @@ _MAILBOXES = (
         Mailbox.smtp_error_code,
         Mailbox.sending_paused,
         _IMPORTING.exists().label("importing"),
+        _ALARM.exists().label("answers_alarm"),
     )
     .where(Mailbox.id.in_(_SEEN))
     .order_by(Mailbox.name, Mailbox.id)
@@ -127,6 +148,26 @@ _DRAFTS = (
     .select_from(Draft)
     .where(Draft.author_id == bindparam("me"), Draft.state == "open", Draft.touched)
 )
+_BELL = (
+    select(func.count())
+    .select_from(Notification)
+    .where(
+        Notification.user_id == bindparam("me"),
+        Notification.shown,
+        Notification.read_at.is_(None),
+        or_(Notification.mailbox_id.is_(None), Notification.mailbox_id.in_(_SEEN)),
+    )
+)
+_ASKED = (
+    select(func.count())
+    .select_from(Approval)
+    .where(Approval.state == "asked", Approval.mailbox_id.in_(_SEEN), Approval.author_id != bindparam("me"))
+)
+_CAME_BACK = (
+    select(func.count())
+    .select_from(Draft)
+    .where(Draft.author_id == bindparam("me"), Draft.state == "open", Draft.came_back != "")
+)
 _PAUSED = select(Setting.value).where(Setting.key == PAUSED)
 _NUMBERS = select(
     _NEWEST.scalar_subquery().label("newest"),
@@ -134,5 +175,9 @@ _NUMBERS = select(
     _STUCK.scalar_subquery().label("stuck"),
     _QUARANTINED.scalar_subquery().label("quarantined"),
     _DRAFTS.scalar_subquery().label("drafts"),
+    _BELL.scalar_subquery().label("bell"),
+    _ASKED.scalar_subquery().label("asked"),
+    _CAME_BACK.scalar_subquery().label("came_back"),
     _PAUSED.scalar_subquery().label("paused"),
+    board.LATE,
 )
