@@ -59,7 +59,9 @@ def _for_threads(raw: bytes) -> ParsedMail:
 
 def quarantined(cause: str, *, conversation: int = 1) -> Explanation:
     """The explanation of a mail that cannot be parsed."""
-    understood = Understanding(ParsedMail(), Kind.PERSON, bounce=None, new_text="", quoted_at=None, snippet="")
+    understood = Understanding(
+        ParsedMail(), Kind.PERSON, silence="no_sender", bounce=None, new_text="", quoted_at=None, snippet=""
+    )
     return {**_explanation(understood, conversation=conversation, with_data=False), "quarantine": cause}
 
 

@@ -38,6 +38,7 @@ class Reading:
     """A mail as `intake` files it. Names and addresses are [name, address] pairs; keys are those of `mail.threads`."""
 
     kind: str  # mail.facts.Kind
+    silence: str  # routing.autoreply.Silence: why no machine of ours may answer it, "" when one may
     generated: bool  # a program wrote it, but not as an answer (a shop's form, a monitor): somebody must look
     from_: tuple[list[str], ...]
     to: tuple[list[str], ...]
@@ -74,6 +75,7 @@ def of(understood: Understanding, *, secret: bytes, words_in_pieces: bool = Fals
     text, new_text = _clean(mail.text, TEXT_CHARACTERS), _clean(understood.new_text, TEXT_CHARACTERS)
     return Reading(
         kind=str(understood.kind),
+        silence=understood.silence or _came_back(mail, secret),
         generated=understood.kind is Kind.AUTO_REPLY and _is_no_answer(mail),
         from_=people[0],
         to=people[1],
@@ -113,6 +115,11 @@ def _chain(mail: ParsedMail) -> tuple[str, ...]:
     """References as an answer to this mail would carry them: oldest first, In-Reply-To last."""
     before = [one for one in mail.references if one not in mail.in_reply_to[:1]]
     return tuple(dict.fromkeys([*before, *mail.in_reply_to[:1]]))
+
+
+def _came_back(mail: ParsedMail, secret: bytes) -> str:
+    """A mail under an id that only we can have written is ours, whoever it now says it is from."""
+    return "loop" if threads.read_own_id(secret, mail.message_id) is not None else ""
 
 
 def _is_no_answer(mail: ParsedMail) -> bool:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
-SENDER_SPAN = timedelta(hours=24)
+SENDER_SPAN = LATE = timedelta(hours=24)  # LATE: a mail that came so long ago is acknowledged no more
 CONVERSATION_SPAN = DOMAIN_SPAN = MAILBOX_SPAN = timedelta(hours=1)
 BREAKER_REST = timedelta(hours=1)  # so long no automatic answer leaves a mailbox whose breaker has opened
 
@@ -30,21 +30,37 @@ Silence = Literal[
     "no_sender",
     "robot",  # noreply, mailer-daemon, bounces …
     "own_address",
+    "forged",  # our mail server says that its From is not true (DMARC)
+]
+NothingToSay = Literal[
+    "",
+    "not_new",  # it goes on with a conversation
+    "stranger",  # and is not from its customer
+    "in_hours",  # only those outside working hours are answered
+    "late",  # it came long ago
 ]
 BudgetName = Literal["sender_budget", "conversation_budget", "domain_budget", "mailbox_budget"]
-Reason = Silence | Literal["blocked", "breaker"] | BudgetName
+Reason = Silence | NothingToSay | Literal["blocked", "breaker"] | BudgetName
 
 
 @dataclass(frozen=True, slots=True)
 class Budgets:
     """How many automatic answers may leave: to one address from one mailbox in 24 hours, in one conversation, to one
     domain and from one mailbox in an hour each. 0 lets none leave.
+
+    Twenty from a mailbox: a loop with a peer that hides behind ever new addresses ends there, within minutes and before
+    anybody's mail server takes us for a source of spam. A team that hears from more new customers in an hour says so.
     """
 
     sender: int = 1
     conversation: int = 3
     domain: int = 20
-    mailbox: int = 200
+    mailbox: int = 20
+
+    @classmethod
+    def hourly(cls, most: int) -> Budgets:
+        """Those of a mailbox from which so many may leave in an hour: customers of one big provider are many, too."""
+        return cls(domain=most, mailbox=most)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +90,14 @@ USUAL = Budgets()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnswerFacts:
-    """`silence`: what the mail says about itself. `spam`, `blocked`: how we treat its conversation and its sender."""
+    """`silence`: what the mail says about itself. `spam`, `blocked`: how we treat its conversation and its sender.
+    `nothing`: why the mailbox has nothing to say to it.
+    """
 
     silence: Silence = ""
     spam: bool = False
     blocked: bool = False
+    nothing: NothingToSay = ""
     sent: Sent = NOTHING_SENT
     breaker: Breaker = CLOSED
 
@@ -118,6 +137,8 @@ def _against(facts: AnswerFacts, now: datetime) -> Reason:
         return "spam"
     if facts.blocked:
         return "blocked"
+    if facts.nothing:
+        return facts.nothing
     return "breaker" if facts.breaker.is_open(now) else ""
 
 

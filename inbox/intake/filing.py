@@ -14,9 +14,9 @@ from sqlalchemy import bindparam, select, update
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.orm import Session
 
-from inbox import conversations, db, rule_runs, search
+from inbox import autoanswers, conversations, db, rule_runs, search
 from inbox.blobs import MissingBlob, blobs
-from inbox.intake import incoming, knowing, ourselves
+from inbox.intake import incoming, knowing, notice_answers, ourselves
 from inbox.intake.filed import Filed, Mail
 from inbox.intake.keeping import GLIMPSE_BYTES, Kept, glimpse
 from inbox.intake.knowing import Knowledge
@@ -228,6 +228,7 @@ def _file(session: Session, mailbox_id: int, mails: Sequence[Understood], *, now
             filed = [_file_one(session, known, one, now=now) for one in readable]
         _settle(session, known, readable, filed, now=now)
         _ask_rules(session, readable, filed, now=now)
+        _answer(session, known, readable, filed, now=now)
         session.connection().execute(
             _BECAME,
             [
@@ -244,6 +245,9 @@ def _file_one(session: Session, known: Knowledge, mail: Mail, *, now: datetime) 
     if mail.is_sent:
         return ourselves.sent_elsewhere(session, known, mail, now=now)
     ourselves.settle_named(session, known, mail, now=now)
+    refused = notice_answers.refuse(session, known, mail, now=now)
+    if refused is not None:
+        return refused
     return incoming.file(session, known, mail, now=now)
 
 
@@ -280,6 +284,18 @@ def _ask_rules(session: Session, mails: Sequence[Mail], filed: Sequence[Filed], 
     ]
     if new:
         rule_runs.arrived(session, new, now=now)
+
+
+def _answer(
+    session: Session, known: Knowledge, mails: Sequence[Mail], filed: Sequence[Filed], *, now: datetime
+) -> None:
+    """Automatic answers to new mails from outside; the first import is silent."""
+    new = [
+        autoanswers.Arrived(one.message, mail.reading.silence, begins=one.is_new)
+        for mail, one in zip(mails, filed, strict=True)
+        if one.message is not None and one.message.direction == "in" and not mail.silent
+    ]
+    autoanswers.arrived(session, known.mailbox_id, new, ours=known.all_addresses, now=now)
 
 
 def _locked(session: Session, mails: Sequence[Understood]) -> dict[int, Any]:

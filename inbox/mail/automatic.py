@@ -239,6 +239,8 @@ def _asks_for_silence(mail: ParsedMail, own_addresses: Collection[str]) -> Silen
         return "auto_header"
     if is_list(mail, own_addresses):
         return "list"
+    if authentication(mail).get("dmarc") == "fail":
+        return "forged"
     return "spam" if mail.header("X-Spam-Flag").strip().lower() == "yes" else ""
 
 

@@ -111,6 +111,7 @@ class Understanding:
 
     mail: ParsedMail
     kind: Kind
+    silence: str  # routing.autoreply.Silence: why no machine of ours may answer it, "" when one may
     bounce: Bounce | None
     new_text: str  # the words that are new; quoted words and signature left out
     quoted_at: int | None  # offset in `mail.text` where quoted words or signature begin, None: nothing quoted

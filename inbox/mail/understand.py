@@ -25,9 +25,11 @@ def understand(raw: bytes, limits: Limits = DEFAULT, *, own_addresses: Collectio
 def of_parsed(mail: ParsedMail, found: Bounce | None, *, own_addresses: Collection[str] = ()) -> Understanding:
     """The rest of `understand` for a mail that is parsed already; `found` is what `bounce.read` said of it."""
     words = _new_words(mail)
+    kind = automatic.kind_of(mail, found, own_addresses=own_addresses)
     return Understanding(
         mail=mail,
-        kind=automatic.kind_of(mail, found, own_addresses=own_addresses),
+        kind=kind,
+        silence=automatic.silence(mail, kind, own_addresses=own_addresses),
         bounce=found,
         new_text=words.text,
         quoted_at=words.quoted_at,

@@ -17,7 +17,8 @@ class OutgoingKind:
 
     `priority`: lower leaves first, so human replies overtake everything. `retries`: the waits between tries after a
     temporary refusal, the last one repeats until `give_up_after`. `headers`: what every mail of the kind carries
-    besides what its writer composed. `sent_copy`: whether a copy is laid into the mailbox's Sent folder. `stopped_by`:
+    besides what its writer composed. `owed`: somebody waits for it, so when it does not arrive its conversation is open
+    again. `sent_copy`: whether a copy is laid into the mailbox's Sent folder. `stopped_by`:
     what takes a queued one out again without asking a person.
     """
 
@@ -26,6 +27,7 @@ class OutgoingKind:
     retries: tuple[timedelta, ...] = GREYLISTING
     give_up_after: timedelta = GIVE_UP_AFTER
     headers: tuple[tuple[str, str], ...] = ()
+    owed: bool = True
     sent_copy: bool = False
     stopped_by: frozenset[str] = frozenset()
 
@@ -34,14 +36,22 @@ class OutgoingKind:
         return self.retries[min(tries, len(self.retries)) - 1]
 
 
-REPLIED = (("Auto-Submitted", "auto-replied"), ("X-Auto-Response-Suppress", "All"))
+REPLIED = (
+    ("Auto-Submitted", "auto-replied"),
+    ("X-Auto-Response-Suppress", "All"),  # Exchange
+    ("Precedence", "bulk"),  # vacation programs older than RFC 3834
+)
 GENERATED = (("Auto-Submitted", "auto-generated"), ("X-Auto-Response-Suppress", "All"))
 
 KINDS = {
     "reply": OutgoingKind(N_("Reply"), 10, sent_copy=True),
     "notice": OutgoingKind(N_("Notice to the team"), 20, headers=GENERATED),
     "auto_reply": OutgoingKind(
-        N_("Automatic answer"), 30, headers=REPLIED, stopped_by=frozenset({"person_blocked", "person_bounced"})
+        N_("Automatic answer"),
+        30,
+        headers=REPLIED,
+        owed=False,
+        stopped_by=frozenset({"person_blocked", "person_bounced"}),
     ),
     "survey": OutgoingKind(
         N_("Survey"), 60, stopped_by=frozenset({"person_blocked", "person_bounced", "unsubscribed", "customer_wrote"})

@@ -44,14 +44,26 @@ def test_neither_spam_nor_blocked_senders_are_answered() -> None:
     assert may_answer(AnswerFacts(blocked=True), now=NOW).reason == "blocked"
 
 
+def test_a_mail_to_which_there_is_nothing_to_say_is_not_answered_and_its_own_reason_goes_first() -> None:
+    assert may_answer(AnswerFacts(nothing="not_new"), now=NOW) == MayAnswer(False, "not_new")
+    assert may_answer(AnswerFacts(nothing="not_new", silence="list", spam=True), now=NOW).reason == "list"
+    assert may_answer(AnswerFacts(nothing="late", blocked=True), now=NOW).reason == "blocked"
+
+
+def test_a_mailbox_with_many_new_customers_may_say_so() -> None:
+    busy = Budgets.hourly(100)
+    assert (busy.sender, busy.conversation, busy.domain, busy.mailbox) == (1, 3, 100, 100)
+    assert may_answer(AnswerFacts(sent=Sent(domain=99, mailbox=99)), now=NOW, budgets=busy).may
+
+
 @pytest.mark.parametrize(
     ("sent", "reason", "limit", "alarm"),
     [
         (Sent(sender=1), "sender_budget", 1, False),
         (Sent(conversation=3), "conversation_budget", 3, False),
         (Sent(domain=20), "domain_budget", 20, True),
-        (Sent(mailbox=200), "mailbox_budget", 200, True),
-        (Sent(sender=1, mailbox=200), "sender_budget", 1, False),
+        (Sent(mailbox=20), "mailbox_budget", 20, True),
+        (Sent(sender=1, mailbox=20), "sender_budget", 1, False),
     ],
 )
 def test_a_budget_that_is_used_up_is_told(sent: Sent, reason: str, limit: int, alarm: bool) -> None:
@@ -60,11 +72,11 @@ def test_a_budget_that_is_used_up_is_told(sent: Sent, reason: str, limit: int, a
 
 
 def test_one_less_than_the_budget_may_leave() -> None:
-    assert may_answer(AnswerFacts(sent=Sent(0, 2, 19, 199)), now=NOW).may
+    assert may_answer(AnswerFacts(sent=Sent(0, 2, 19, 19)), now=NOW).may
 
 
 def test_the_breaker_opens_with_the_mailboxes_budget_and_rests() -> None:
-    opened = may_answer(AnswerFacts(sent=Sent(mailbox=200)), now=NOW)
+    opened = may_answer(AnswerFacts(sent=Sent(mailbox=20)), now=NOW)
     assert opened.breaker == Breaker(NOW + BREAKER_REST)
     quiet = AnswerFacts(breaker=opened.breaker)
     during = may_answer(quiet, now=NOW + BREAKER_REST - MINUTE)
