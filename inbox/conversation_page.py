@@ -512,10 +512,12 @@ _MESSAGES = (
         func.substr(Message.text, 1, SHOWN).label("text"),
         func.substr(Message.new_text, 1, SHOWN).label("new_text"),
         User.name.label("author_name"),
+        _approver.name.label("approver_name"),
         AnswerDecision.reason.label("no_auto_answer"),
         AnswerDecision.most.label("budget"),
     )
     .outerjoin(User, User.id == Message.author_id)
+    .outerjoin(_approver, _approver.id == Message.approved_by_id)
     .outerjoin(AnswerDecision, AnswerDecision.message_id == Message.id)
     .where(Message.conversation_id == _ID)
     .order_by(Message.at.desc(), Message.id.desc())

@@ -146,6 +146,7 @@ class _Sender:
             if mailbox is None:
                 return
             self.copy = outbox.sent_copy_of(mailbox)
+            self.address = mailbox.address
         try:
             self.server = server_of(mailbox)
             self.connections.append(smtp.connect(self.server))
@@ -210,7 +211,7 @@ class _Sender:
             except MissingBlob:
                 self.unsettled.append(Done(one, _lost_bytes(one), None))
                 continue
-            mails.append(smtp.Mail(one.id, one.envelope_from, one.pending, data))
+            mails.append(smtp.Mail(one.id, one.envelope_from, one.pending, data, else_from=self.address))
         handed = smtp.hand_over(self.connections, mails, before_data=self._before_data)
         self.unsettled += self._done(handed.results)
 

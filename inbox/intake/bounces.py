@@ -44,6 +44,8 @@ def file(session: Session, known: Knowledge, mail: Mail, *, now: datetime) -> Fi
         session.flush()
         outbox.found_elsewhere(session, outgoing.key, now=now)
     _mark(session, outgoing, told, now=now)
+    if outgoing is not None and not outbox.KINDS[outgoing.kind].owed:
+        return Filed("filed", message=message, keys=(key,))
     if told.get("permanent") is not False:
         conversations.come_back(
             session,

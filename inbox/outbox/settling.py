@@ -289,7 +289,7 @@ def _ended(session: Session, outgoing: Outgoing, *, code: int | None, text: str,
     told = {"outgoing_id": outgoing.id, "message_id": outgoing.message_id}
     if taken:
         conversations.record(session, conversation, "sent", now=now, **told)
-    if refused:
+    if refused and KINDS[outgoing.kind].owed:
         _come_back(session, outgoing, conversation, trouble="failed", now=now)
         told |= {"code": code, "answer": text, "recipients": refused, "partly": bool(taken)}
         conversations.record(session, conversation, "failed", now=now, **told)
@@ -302,7 +302,7 @@ def _uncertain(session: Session, outgoing: Outgoing, text: str, *, now: datetime
     outgoing.state, outgoing.lease_until = "uncertain", None  # the owner stays: it may still learn the truth
     if text:
         outgoing.answer = text
-    conversation = _conversation(session, outgoing)
+    conversation = _conversation(session, outgoing) if KINDS[outgoing.kind].owed else None
     if conversation is not None:
         _come_back(session, outgoing, conversation, trouble="uncertain", now=now)
         told = {"outgoing_id": outgoing.id, "message_id": outgoing.message_id, "answer": text}

@@ -15,7 +15,7 @@ import smtplib
 import socket
 from collections import deque
 from collections.abc import Callable, Container, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from inbox.wire import problems, tls
@@ -47,12 +47,16 @@ class Server:
 
 @dataclass(frozen=True)
 class Mail:
-    """What goes over the wire; `key` is the caller's own mark and comes back in the Result."""
+    """What goes over the wire; `key` is the caller's own mark and comes back in the Result.
+
+    An empty `sender` is the empty return path of automatic mail; servers that refuse it get `else_from` instead.
+    """
 
     key: int
     sender: str
     recipients: tuple[str, ...]
     data: bytes
+    else_from: str = ""
 
 
 @dataclass(frozen=True)
@@ -242,6 +246,8 @@ class Connection:
         code, text = self._reply()
         answers = tuple(_answer(address, *self._reply()) for address in mail.recipients)
         self._open = code == 250
+        if code >= 500 and not mail.sender and mail.else_from:
+            return self._recipients_one_by_one(replace(mail, sender=mail.else_from))
         if code != 250:  # then RCPT was refused only because of MAIL
             return tuple(_answer(address, code, text) for address in mail.recipients)
         return answers
@@ -253,6 +259,8 @@ class Connection:
         self._say(self._mail_from(mail))
         code, text = self._reply()
         self._open = code == 250
+        if code >= 500 and not mail.sender and mail.else_from:
+            return self._recipients_one_by_one(replace(mail, sender=mail.else_from))
         if code != 250:
             return tuple(_answer(address, code, text) for address in mail.recipients)
         answers = []
