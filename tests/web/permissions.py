@@ -362,6 +362,40 @@ ROUTES: dict[tuple[str, str], Route] = {
     ("guards.change_check", "POST"): route(
         "manager", lambda w: f"/guards/mailboxes/{w.support}", form=lambda w: {"ask": "never"}
     ),
+    ("guards.new_pool", "GET"): route("manager", "/guards/approvers/new"),
+    ("guards.add_pool", "POST"): route(
+        "manager", "/guards/approvers", form=lambda w: {"name": "Leads", "approvers": w.users["manager"]}
+    ),
+    ("guards.edit_pool", "GET"): route("manager", lambda w: f"/guards/approvers/{w.more['approval_pool']}"),
+    ("guards.change_pool", "POST"): route(
+        "manager",
+        lambda w: f"/guards/approvers/{w.more['approval_pool']}",
+        form=lambda w: {"name": "Leads", "approvers": w.users["manager"]},
+    ),
+    ("guards.new_policy", "GET"): route("manager", "/guards/policies/new"),
+    ("guards.add_policy", "POST"): route(
+        "manager", "/guards/policies", form=lambda w: {"name": "Large", "pool": w.more["approval_pool"], "amount": "1000000"}
+    ),
+    ("guards.edit_policy", "GET"): route("manager", lambda w: f"/guards/policies/{w.more['approval_policy']}"),
+    ("guards.change_policy", "POST"): route(
+        "manager",
+        lambda w: f"/guards/policies/{w.more['approval_policy']}",
+        form=lambda w: {"name": "Large", "pool": w.more["approval_pool"], "amount": "1000000"},
+    ),
+    ("guards.remove_policy", "POST"): route("manager", "/guards/policies/0/removal", not_found=True),
+    ("guards.remove_pool", "POST"): route("manager", "/guards/approvers/0/removal", not_found=True),
+    ("guards.set_new_staff", "POST"): route("manager", "/guards/new-staff"),
+    ("approvals.show", "GET"): route("agent", "/approvals"),
+    ("approvals.one", "GET"): route("agent", lambda w: f"/approvals/{w.more['approval']}", hidden_from=OUTSIDE),
+    ("approvals.file", "GET"): route(
+        "agent", lambda w: f"/approvals/{w.more['approval']}/files/0", hidden_from=OUTSIDE, not_found=True
+    ),
+    ("approvals.decide", "POST"): route(
+        "agent", lambda w: f"/approvals/{w.more['approval']}/decision", hidden_from=OUTSIDE, refused=True
+    ),
+    ("approvals.withdraw", "POST"): route("agent", "/approvals/0/withdrawal", not_found=True),
+    ("replies.leave_now", "POST"): route("agent", "/scheduled/0/departure", not_found=True),
+    ("replies.unschedule", "POST"): route("agent", "/scheduled/0/cancellation", not_found=True),
     # the last one: it ends the session that all before it were asked with
     ("preferences.end_others", "POST"): route("agent", "/preferences/sessions"),
 }

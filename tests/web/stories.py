@@ -11,14 +11,27 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from inbox import calendars, drafts, intake, joins, reading, replies, triage
+from inbox import approvals, calendars, drafts, intake, joins, reading, replies, triage
 from inbox.blobs import blobs
 from inbox.config import settings
 from inbox.drafts import DraftView
 from inbox.mail.compose import Attachment, Letter, compose
 from inbox.mail.facts import Address
 from inbox.mail.understand import understand
-from inbox.models import Conversation, DeadlinePolicy, Folder, JoinSuggestion, Message, Outgoing, RawMail, WorkCalendar
+from inbox.models import (
+    Conversation,
+    DeadlinePolicy,
+    Folder,
+    JoinSuggestion,
+    Message,
+    Outgoing,
+    RawMail,
+    Rule,
+    RuleVersion,
+    Team,
+    TeamMember,
+    WorkCalendar,
+)
 from inbox.people import Viewer
 from inbox.replies import SendResult
 from tests.inbox.cast import all_ticked
@@ -170,6 +183,8 @@ def one_of_each(session: Session, support: int, agent: Viewer, *, now: datetime)
     session.add(policy)
     session.flush()
     made["policy"] = policy.id
+    made |= _who_answers(session, agent, now=now)
+    made |= _approval(session, agent, a_draft(session, agent, lines[4], now=now), now=now)
     for name, default in (("calendar", True), ("other_calendar", False)):
         calendar = WorkCalendar(name=name, is_default=default, body=calendars.SUGGESTED)
         session.add(calendar)
@@ -178,3 +193,35 @@ def one_of_each(session: Session, support: int, agent: Viewer, *, now: datetime)
     for suggestion in session.scalars(select(JoinSuggestion)):
         made["parted" if suggestion.state == "joined" else "offered"] = suggestion.id
     return made
+
+
+def _approval(session: Session, agent: Viewer, draft: DraftView, *, now: datetime) -> dict[str, int]:
+    """Approvers, a policy that holds for nothing here, and a request of the agent."""
+    pool = ApproverPool(body={"name": "Leads", "approvers": [agent.id]})
+    session.add(pool)
+    session.flush()
+    policy = ApprovalPolicy(body={"name": "Secrets", "pool": pool.id, "words": ["never said here"]})
+    session.add(policy)
+    session.flush()
+    looked = all_ticked(session, draft.id)
+    asked = approvals.ask(
+        session, agent, draft.id, seen_version=draft.seen_version, next_status=None, looked=looked, now=now
+    )
+    return {"approval_pool": pool.id, "approval_policy": policy.id, "approval": asked}
+
+
+def _who_answers(session: Session, agent: Viewer, *, now: datetime) -> dict[str, int]:
+    body = {
+        "name": "Lamps",
+        "triggers": [{"on": "arrived"}],
+        "condition": None,
+        "actions": [{"do": "priority", "priority": "high"}],
+        "stop": False,
+    }
+    rule = Rule(position=1, version=1, scheduled_at=now)
+    team = Team(name="Desk", created_at=now, members=[TeamMember(user_id=agent.id)])
+    session.add_all((rule, team))
+    session.flush()
+    session.add(RuleVersion(rule_id=rule.id, version=1, at=now, user_id=agent.id, body=body))
+    session.flush()
+    return {"rule": rule.id, "team": team.id}
