@@ -68,6 +68,7 @@ class ListRow:
     snoozed_until: datetime | None
     last_direction: str  # in, out
     has_draft: bool  # an open draft of the viewer
+    due_at: datetime | None = None  # of its most urgent deadline that ticks
     match: tuple[tuple[str, bool], ...] = ()  # search only: pieces of the found text, (text, is it a searched word)
 
 
@@ -371,6 +372,7 @@ def _row(row: Any, its_tags: tuple[tuple[int, str, str], ...], looking: tuple[st
         snoozed_until=row.snoozed_until,
         last_direction=row.last_direction,
         has_draft=bool(row.has_draft),
+        due_at=row.due_at,
     )
 
 
@@ -413,6 +415,7 @@ _ROWS = (
         Conversation.attachment_count,
         Conversation.trouble,
         Conversation.snoozed_until,
+        Conversation.due_at,
         Conversation.last_direction,
         Mailbox.name.label("mailbox_name"),
         Mailbox.colour,

@@ -59,6 +59,7 @@ class Sidebar:
     late: int  # conversations whose deadline is over, at most board.MOST_COUNTED
     approvals: int  # requests that wait for this very person
     came_back: int  # own drafts that were returned, approved or not sent at their time
+    late: int  # conversations whose deadline is over, at most board.MOST_COUNTED
     newest: int
     paused_by: str | None  # why nothing leaves at all (outbox.paused_by)
 

@@ -202,6 +202,7 @@ def _settings() -> Group:
         wanted.append((gettext("Deadlines"), "deadlines.show", "clock", "g l"))
         wanted.append((gettext("Rules"), "rules.show", "list-numbers", "g r"))
         wanted.append((gettext("Teams"), "teams.show", "user-circle", "g j"))
+        wanted.append((gettext("Deadlines"), "deadlines.show", "clock", "g l"))
         wanted.append((gettext("Working hours"), "calendars.show", "calendar", "g t"))
     if g.who.is_admin:
         wanted.append((gettext("Mailboxes"), "mailboxes.show", "mailbox", "g a"))

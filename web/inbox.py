@@ -16,6 +16,7 @@ from inbox.errors import N_, NotFound, UserError
 from inbox.lists import BOXES, ListRow
 from web import edge, house, language, later
 from web.assets import asset
+from web.deadlines import due
 from web.language import gettext, ngettext, once_for_a_language
 
 pages = Blueprint("inbox", __name__)
@@ -65,7 +66,8 @@ def _number(given: Any) -> int | None:
 
 @pages.get("/")
 def home() -> AnyResponse:
-    return redirect(url_for("inbox.show", box="unassigned"), 303)
+    """A manager begins with what is late, everybody else with what nobody has yet."""
+    return redirect(url_for("board.show") if g.who.role == "manager" else url_for("inbox.show", box="unassigned"), 303)
 
 
 @pages.get("/inbox/<box>")
@@ -200,7 +202,7 @@ def row_markup(row: ListRow, look: Shown) -> Markup:
         if len(_rows) >= ROWS_KEPT:
             _rows.clear()
         template = current_app.jinja_env.get_template("inbox/row.html")
-        found = _rows[key] = template.module.row(row, look)  # type: ignore[attr-defined]
+        found = _rows[key] = template.module.row(row, look, due(row.due_at, row.mailbox_id))  # type: ignore[attr-defined]
     return found
 
 

@@ -42,6 +42,8 @@ def kinds() -> dict[str, str]:
         "quarantine_left_aside": gettext("left mail of the quarantine aside"),
         "calendar_changed": gettext("changed the working hours"),
         "calendar_removed": gettext("removed working hours"),
+        "policy_changed": gettext("changed a deadline policy"),
+        "policy_removed": gettext("removed a deadline policy"),
         "quarantine_reprocessed": gettext("sent mail from the quarantine through again"),
     }
 
@@ -78,6 +80,7 @@ def _fact_words() -> dict[str, str]:
         "ids": gettext("Numbers"),
         "since": gettext("Since"),
         "calendar": gettext("Calendar"),
+        "policy": gettext("Deadline policy"),
         "name": gettext("What the team calls it"),
         "address": gettext("Address"),
         "display_name": gettext("Name in “From”"),
