@@ -17,6 +17,7 @@ from inbox.models import Conversation, User
 from tests.inbox.cast import a_conversation, a_message
 from tests.servers.valkey import Valkey
 from tests.web.conftest import PASSWORD, World, conversation
+from web import push
 
 AXE = Path(__file__).resolve().parents[1] / "vendor" / "axe.min.js"
 PHONE = {"width": 390, "height": 844}
@@ -74,7 +75,7 @@ def test_a_person_signs_in_and_sees_the_list(sign_in: SignIn) -> None:
     assert page.title() == "Unassigned · Madoguchi"
 
 
-def test_what_a_colleague_does_appears_within_a_second(sign_in: SignIn, world: World, valkey: Valkey) -> None:
+def test_what_a_colleague_does_appears_at_once(sign_in: SignIn, world: World, valkey: Valkey) -> None:
     page = connected(sign_in())
     page.mouse.move(5, 400)
     as_admin(world, triage.tag, world.free, "first")  # the listening thread has subscribed when this has arrived
@@ -82,7 +83,7 @@ def test_what_a_colleague_does_appears_within_a_second(sign_in: SignIn, world: W
     began = time.monotonic()
     as_admin(world, triage.assign, world.free, world.users["agent"])
     expect(page.get_by_role("link", name="届きません")).to_have_count(0, timeout=3000)
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < push.POLL_SECONDS  # the doorbell was heard
     expect(page.locator('[data-count="mine"]')).to_have_text("2")
     expect(page.locator('[data-count="unassigned"]')).to_have_text("")
     expect(page.get_by_text("Nothing waits for an owner")).to_be_visible()

@@ -430,9 +430,9 @@ def test_a_megabyte_of_anything_takes_less_than_two_seconds(unit):
     body = unit * (1_000_000 // len(unit))
     for content_type in ("text/plain; charset=utf-8", "text/html", "message/delivery-status", "message/rfc822"):
         mail = notice(body, more=f"Return-Path: <>\nMIME-Version: 1.0\nContent-Type: {content_type}\n")
-        started = time.perf_counter()
+        started = time.thread_time()
         bounce.read(mail)
-        assert time.perf_counter() - started < 2
+        assert time.thread_time() - started < 2
 
 
 def test_changed_bytes_never_raise():

@@ -259,10 +259,10 @@ def test_answers_have_one_re(before: str, after: str) -> None:
 
 def test_a_hundred_thousand_re_take_no_time() -> None:
     """S-22."""
-    began = time.perf_counter()
+    began = time.thread_time()
     assert reply_subject("Re: " * 100_000 + "x") == "Re: x"
     reply_subject("Re" * 200_000)
-    assert time.perf_counter() - began < 2.0
+    assert time.thread_time() - began < 2.0
 
 
 def test_forwarded_mail_has_one_fwd() -> None:
@@ -327,7 +327,7 @@ def test_a_small_answer_is_composed_within_a_millisecond_and_a_half() -> None:
         LETTER, html="<p>お世話になっております。</p>", in_reply_to="<q@x.test>", references=("<p@x.test>",)
     )
     compose(letter)
-    began = time.perf_counter()
+    began = time.thread_time()
     for _ in range(200):
         compose(letter)
-    assert (time.perf_counter() - began) / 200 < 0.005  # a loaded machine; alone 0.3 ms
+    assert (time.thread_time() - began) / 200 < 0.005  # of processor time; it takes 0.3 ms

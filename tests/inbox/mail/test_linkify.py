@@ -93,6 +93,6 @@ def test_the_words_stay_what_they_were(text: str) -> None:
 )
 def test_a_megabyte_takes_less_than_a_second(piece: str) -> None:
     text = piece * (1_000_000 // len(piece))
-    began = time.perf_counter()
+    began = time.thread_time()
     linked(text)
-    assert time.perf_counter() - began < 2.0
+    assert time.thread_time() - began < 2.0

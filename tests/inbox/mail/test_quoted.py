@@ -163,9 +163,9 @@ HOSTILE = {
 @pytest.mark.parametrize("attack", HOSTILE)
 def test_a_megabyte_of_anything_takes_less_than_a_second(attack: str) -> None:
     """S-22: no input makes the search for quotations slow."""
-    began = time.perf_counter()
+    began = time.thread_time()
     new_words(HOSTILE[attack])
-    assert time.perf_counter() - began < 2.0  # a loaded machine; alone it is below 0.7 s
+    assert time.thread_time() - began < 2.0  # of processor time; it takes below 0.7 s
 
 
 @settings(max_examples=300, deadline=None)

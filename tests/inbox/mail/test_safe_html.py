@@ -178,10 +178,10 @@ BOMBS = {
 
 @pytest.mark.parametrize("bomb", BOMBS)
 def test_bombs_take_little_time(bomb: str) -> None:
-    began = time.perf_counter()
+    began = time.thread_time()
     clean(BOMBS[bomb])
     to_text(BOMBS[bomb])
-    assert time.perf_counter() - began < 5.0  # a loaded machine; alone the slowest takes about 1 s
+    assert time.thread_time() - began < 5.0  # of processor time; the slowest takes about 1 s
 
 
 def test_ten_megabytes_are_cut_and_say_so() -> None:
