@@ -19,6 +19,7 @@ from inbox.models import (
     Notification,
     Outgoing,
     RawMail,
+    Rule,
     Setting,
 )
 from inbox.outbox.queue import PAUSED
@@ -31,7 +32,9 @@ STUCK = ("failed", "uncertain")
 
 @dataclass(frozen=True)
 class SideMailbox:
-    """`state`: ok, new (never read yet), warn (cannot send, paused, late, or automatic answers were stopped), bad (cannot read), off."""
+    """`state`: ok, new (never read yet), warn (cannot send, paused, late, or its automatic answers were stopped), bad
+    (cannot read), off.
+    """
 
     id: int
     name: str
@@ -58,8 +61,8 @@ class Sidebar:
     bell: int  # notifications that were not read
     late: int  # conversations whose deadline is over, at most board.MOST_COUNTED
     approvals: int  # requests that wait for this very person
+    failing_rules: int  # that are switched on and could not run
     came_back: int  # own drafts that were returned, approved or not sent at their time
-    late: int  # conversations whose deadline is over, at most board.MOST_COUNTED
     newest: int
     paused_by: str | None  # why nothing leaves at all (outbox.paused_by)
 
@@ -93,6 +96,7 @@ def show(session: Session, who: Viewer, *, now: datetime) -> Sidebar:
         bell=numbers.bell,
         approvals=approvals.count(session, who, now=now) if numbers.asked else 0,
         came_back=numbers.came_back,
+        failing_rules=numbers.failing_rules,
         newest=numbers.newest or 0,
         paused_by=str(numbers.paused) if numbers.paused else None,
     )
@@ -169,11 +173,15 @@ _CAME_BACK = (
     .select_from(Draft)
     .where(Draft.author_id == bindparam("me"), Draft.state == "open", Draft.came_back != "")
 )
+_FAILING_RULES = (
+    select(func.count()).select_from(Rule).where(Rule.enabled, Rule.removed.is_(False), Rule.failures > 0)
+)
 _PAUSED = select(Setting.value).where(Setting.key == PAUSED)
 _NUMBERS = select(
     _NEWEST.scalar_subquery().label("newest"),
     _LEAVING.scalar_subquery().label("leaving"),
     _STUCK.scalar_subquery().label("stuck"),
+    _FAILING_RULES.scalar_subquery().label("failing_rules"),
     _QUARANTINED.scalar_subquery().label("quarantined"),
     _DRAFTS.scalar_subquery().label("drafts"),
     _BELL.scalar_subquery().label("bell"),

@@ -202,7 +202,6 @@ def _settings() -> Group:
         wanted.append((gettext("Deadlines"), "deadlines.show", "clock", "g l"))
         wanted.append((gettext("Rules"), "rules.show", "list-numbers", "g r"))
         wanted.append((gettext("Teams"), "teams.show", "user-circle", "g j"))
-        wanted.append((gettext("Deadlines"), "deadlines.show", "clock", "g l"))
         wanted.append((gettext("Working hours"), "calendars.show", "calendar", "g t"))
     if g.who.is_admin:
         wanted.append((gettext("Mailboxes"), "mailboxes.show", "mailbox", "g a"))
@@ -268,7 +267,14 @@ def _broken(side: Sidebar) -> list[Banner]:
 
 
 def _notes(side: Sidebar) -> list[Banner]:
-    return [*_came_back(side), *_importing(side)]
+    return [*_failing_rules(side), *_came_back(side), *_importing(side)]
+
+
+def _failing_rules(side: Sidebar) -> list[Banner]:
+    if not (side.failing_rules and g.who.is_manager):
+        return []
+    text = ngettext("%(num)d rule could not run.", "%(num)d rules could not run.", side.failing_rules)
+    return [Banner("bad", text, _address("rules.show"), gettext("Look at the rules"))]
 
 
 def _came_back(side: Sidebar) -> list[Banner]:

@@ -201,3 +201,7 @@ def test_a_rule_that_names_somebody_who_left_stands_out(manager: Visitor, world:
     assert "Cannot run" in manager.get("/rules").text
     assert 'id="actions.0.try.0.person_id-error"' in manager.get(f"/rules/{made}").text
     assert manager.post(f"/rules/{made}/switch", {"on": "1"}).status_code == 400
+    with db.transaction() as session:
+        rule = session.get_one(Rule, made)
+        rule.enabled, rule.failures, rule.failed_at = True, 2, datetime.now(UTC)
+    assert "1 rule could not run." in manager.get("/rules").text
