@@ -166,7 +166,8 @@ def all_pools(session: Session, who: Viewer) -> tuple[PoolRow, ...]:
 def everybody(session: Session, who: Viewer) -> tuple[tuple[int, str], ...]:
     """(id, name) of all who may sign in."""
     people.must_be(who, "manager")
-    return tuple(session.execute(select(User.id, User.name).where(User.active).order_by(User.name, User.id)).tuples())
+    rows = session.execute(select(User.id, User.name).where(User.active).order_by(User.name, User.id))
+    return tuple((row.id, row.name) for row in rows)
 
 
 def new_staff(session: Session) -> frozenset[int]:

@@ -27,9 +27,10 @@ from inbox import (
     working_hours,
 )
 from inbox.approval_policies import Needed
+from inbox.blobs import blobs
 from inbox.drafts import DraftView
 from inbox.errors import N_, Conflict, Forbidden, NotFound, UserError
-from inbox.models import Approval, Conversation, Draft, Mailbox, Message, User
+from inbox.models import Approval, Conversation, Draft, DraftFile, Mailbox, Message, User
 from inbox.people import Viewer
 from inbox.replies import SendResult
 from inbox.send_checks import NOT_LOOKED, Looked
@@ -297,6 +298,15 @@ def show(session: Session, who: Viewer, approval_id: int, *, now: datetime) -> A
         unseen=_unseen(session, draft, version) if asked.state == "asked" else (),
         send_at=asked.send_at,
     )
+
+
+def file(session: Session, who: Viewer, approval_id: int, file_id: int, *, now: datetime) -> tuple[str, str, bytes]:
+    """(name, safe content type, bytes) of a file that hangs on the mail; for whom `show` shows it to."""
+    draft_id = show(session, who, approval_id, now=now).draft.id
+    found = session.get(DraftFile, file_id)
+    if found is None or found.draft_id != draft_id:
+        raise NotFound
+    return found.name, found.content_type, blobs().get(found.sha256)
 
 
 def of_conversation(session: Session, who: Viewer, conversation_id: int, *, now: datetime) -> tuple[ApprovalRow, ...]:

@@ -9,21 +9,41 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
+from zoneinfo import ZoneInfo
 
 import structlog
 from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session
 
-from inbox import approval_policies, conversations, db, drafts, letters, people, presence, replies, send_checks
+from inbox import (
+    approval_policies,
+    conversations,
+    db,
+    drafts,
+    letters,
+    people,
+    presence,
+    replies,
+    send_checks,
+    working_hours,
+)
 from inbox.errors import N_, Conflict, NotFound, StaleReply, UserError
 from inbox.models import Conversation, Draft, LaterSending, Mailbox, Message, User
 from inbox.people import Viewer
 from inbox.replies import SendResult
 from inbox.send_checks import NOT_LOOKED, Looked
 from inbox.wire import ring
+from routing.when import read_when
 
 AT_ONCE = 100
 Back = Literal["wrote_first", "stale", "failed"]
+
+NOT_READ = {
+    "unreadable": N_("This time is not understood. Write it like “tomorrow 9:00” or “12/24 15:00”."),
+    "past": N_("This time has passed."),
+    "too_far": N_("This time is more than two years away."),
+    "no_calendar": N_("There are no working hours to count by."),
+}
 
 log = structlog.get_logger()
 
@@ -103,6 +123,15 @@ def put(
         author = people.of(session, session.get_one(User, draft.author_id))
         presence.release(session, author, draft.conversation_id)
     session.flush()
+
+
+def read(session: Session, said: str, *, mailbox_id: int, zone: ZoneInfo, now: datetime) -> datetime:
+    """The time that somebody means: 明日9時, 3営業日後, Monday morning. Raises UserError(field="when")."""
+    calendar = working_hours.calendar_of(session, mailbox_id)
+    found = read_when(said.replace("T", " "), now=now, zone=zone, calendar=calendar)
+    if found.at is None:
+        raise UserError(NOT_READ[found.reason], field="when")
+    return found.at
 
 
 def cancel(session: Session, who: Viewer, draft_id: int, *, now: datetime) -> int:

@@ -56,6 +56,7 @@ PAGES = (
     "preferences",
     "mailboxes",
     "demo",
+    "approvals",
     "guards",
     "health",
     "quarantine",

@@ -11,7 +11,8 @@ from flask import Blueprint, g, redirect, render_template, request, url_for
 from markupsafe import Markup
 from werkzeug.wrappers import Response as AnyResponse
 
-from inbox import conversation_page, following, links, lists, moves, people, presence, triage
+from inbox import approvals, conversation_page, following, links, lists, moves, people, presence, triage
+from inbox import later as later_sendings
 from inbox.conversation_page import ConversationView, EventView, MessageView, NoteView
 from inbox.drafts import DraftView
 from inbox.errors import N_, UserError
@@ -80,6 +81,8 @@ def _context(view: ConversationView, *, way: dict[str, Any], composing: DraftVie
         "all_tags": lists.tags(g.session),
         "links": links.of(g.session, g.who, view.id),
         "move_to": moves.targets(g.session, g.who, but=view.mailbox_id) if len(g.who.mailbox_ids) > 1 else (),
+        "scheduled": later_sendings.scheduled(g.session, g.who, conversation_id=view.id) if view.locked else (),
+        "approvals": approvals.of_conversation(g.session, g.who, view.id, now=g.now) if view.locked else (),
         "snoozes": later.choices(g.now, language.zone()),
         "status_words": history.snoozed(view.snoozed_until)
         if view.status == "snoozed"

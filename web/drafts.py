@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from html import escape
 from typing import Any
 
 from flask import Blueprint, Response, g, jsonify, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
-from inbox import drafts, presence, sidebar
+from inbox import approvals, drafts, presence, sidebar
 from inbox.config import settings
 from inbox.drafts import DraftView, StaleDraft
 from inbox.errors import N_, Conflict, NotFound, UserError
-from web import edge, language
+from web import edge, language, later
 from web.language import gettext
 from web.serving import bytes_response
 from web.words import words
@@ -23,6 +24,7 @@ pages = Blueprint("drafts", __name__)
 
 PAIR = tuple[str, str]
 WAY = ("box", "mailbox", "tag", "owner", "order")  # parts of a list's address
+DECIDED = ("returned", "approved")  # a draft that came back from its approver
 UNSPOKEN = '(),:;<>@[]\\"'  # characters that a display name needs quotation marks for
 
 
@@ -203,6 +205,9 @@ class Composer:
     focus: str  # yes, to or ""
     errors: Mapping[str, str]
     holder: Any
+    times: tuple[tuple[str, str, datetime], ...]  # to send it later
+    came_back: str  # why its author has it again, in words
+    approval_id: int | None  # of the request that was decided
     words: dict[str, str]
     most_bytes: int
 
@@ -237,9 +242,24 @@ def composer(
         focus=("to" if not draft.to else "yes") if focus else "",
         errors=errors or {},
         holder=holder,
+        times=later.choices(g.now, language.zone()),
+        came_back=came_back_words(draft.came_back),
+        approval_id=approvals.last_of_draft(g.session, draft.id) if draft.came_back in DECIDED else None,
         words=_words(),
         most_bytes=settings().max_upload_bytes,
     )
+
+
+def came_back_words(why: str) -> str:
+    """Why a mail is a draft of its author again; "" for any other draft."""
+    return {
+        "": "",
+        "returned": gettext("The approver returned this mail."),
+        "approved": gettext("Approved: it may leave exactly as it stands."),
+        "wrote_first": gettext("The customer wrote first, so this mail was not sent at its time."),
+        "stale": gettext("The conversation went on, so this mail was not sent at its time."),
+        "failed": gettext("This mail could not be sent at its time."),
+    }[why]
 
 
 def where(draft: DraftView, way: Mapping[str, Any]) -> str:

@@ -50,6 +50,19 @@ def event(one: EventView, names: Mapping[int, str]) -> str:
             return gettext("%(who)s removed the link with conversation %(number)s", who=who, number=about.get("other", ""))
         case "taken_over":
             return _taken_over(who, names.get(about.get("before") or 0, ""), str(about.get("reason") or ""))
+        case "approval_asked":
+            return gettext("%(who)s asked for approval of an answer", who=who)
+        case "approved":
+            return gettext("%(who)s approved the answer of %(author)s", who=who, author=_author(about, names))
+        case "approval_returned":
+            return gettext("%(who)s returned the answer to %(author)s", who=who, author=_author(about, names))
+        case "approval_withdrawn":
+            return gettext("%(who)s withdrew the request for approval", who=who)
+        case "scheduled":
+            at = language.full(datetime.fromisoformat(str(about["until"])).astimezone(language.zone()))
+            return gettext("%(who)s scheduled an answer for %(time)s", who=who, time=at)
+        case "unscheduled" if who:
+            return gettext("%(who)s stopped an answer that waited for its time", who=who)
         case "undone":
             return gettext("%(who)s stopped the sending of an answer", who=who)
         case "cancelled":
@@ -94,6 +107,10 @@ def _by_itself(one: EventView, names: Mapping[int, str]) -> str:
     from inbox.conversations import EVENTS
 
     return gettext(EVENTS[one.kind])
+
+
+def _author(about: Mapping[str, Any], names: Mapping[int, str]) -> str:
+    return names.get(about.get("before") or 0, "")
 
 
 def _assigned(who: str, before: str, after: str, one: EventView) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 from flask import Blueprint, g, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from inbox import outbox, people, sidebar
+from inbox import later, outbox, people, sidebar
 from inbox.errors import NotFound
 from inbox.outbox import OutboxRow
 from web import edge
@@ -49,6 +49,7 @@ def show() -> str:
         "mailbox_id": mailbox_id,
         "counts": outbox.counts(g.session, g.who),
         "older": url_for("outbox.show", **chosen, after=page.older) if page.older else "",
+        "scheduled": later.scheduled(g.session, g.who) if not (state or mailbox_id) else (),
         "first": url_for("outbox.show", **chosen) if request.args.get("after") else "",
         **_words(),
     }

@@ -158,25 +158,6 @@ ROUTES: dict[tuple[str, str], Route] = {
     ),
     ("teams.be_back", "POST"): route("agent", "/absences/999999/end", not_found=True),
     ("teams.absence", "GET"): route("agent", "/preferences/absence"),
-    ("deadlines.show", "GET"): route("manager", "/deadlines"),
-    ("deadlines.new", "GET"): route("manager", "/deadlines/new"),
-    ("deadlines.create", "POST"): route(
-        "manager", "/deadlines", form=lambda w: {"name": "X", "first_answer": "0"}, refused=True
-    ),
-    ("deadlines.edit", "GET"): route("manager", lambda w: f"/deadlines/{w.more['policy']}"),
-    ("deadlines.change", "POST"): route(
-        "manager",
-        lambda w: f"/deadlines/{w.more['policy']}",
-        form=lambda w: {"name": "Normal", "first_answer": "90", "enabled": "1"},
-    ),
-    ("deadlines.move", "POST"): route(
-        "manager", lambda w: f"/deadlines/{w.more['policy']}/place", form=lambda w: {"to": "up"}
-    ),
-    ("deadlines.remove", "POST"): route("manager", lambda w: f"/deadlines/{w.more['policy']}/removal"),
-    ("deadlines.explain", "GET"): route(
-        "agent", lambda w: f"/conversations/{w.mine}/deadlines", hidden_from=OUTSIDE
-    ),
-    ("board.show", "GET"): route("agent", "/board"),
     ("preferences.show", "GET"): route("agent", "/preferences"),
     ("preferences.change", "POST"): route("agent", "/preferences", form=lambda w: {"undo_seconds": "99"}, refused=True),
     ("preferences.sign", "POST"): route(

@@ -19,6 +19,8 @@ from inbox.mail.compose import Attachment, Letter, compose
 from inbox.mail.facts import Address
 from inbox.mail.understand import understand
 from inbox.models import (
+    ApprovalPolicy,
+    ApproverPool,
     Conversation,
     DeadlinePolicy,
     Folder,
@@ -185,10 +187,6 @@ def one_of_each(session: Session, support: int, agent: Viewer, *, now: datetime)
     made["policy"] = policy.id
     made |= _who_answers(session, agent, now=now)
     made |= _approval(session, agent, a_draft(session, agent, lines[4], now=now), now=now)
-    policy = DeadlinePolicy(position=0, body={"name": "Normal", "first_answer": 120})
-    session.add(policy)
-    session.flush()
-    made["policy"] = policy.id
     for name, default in (("calendar", True), ("other_calendar", False)):
         calendar = WorkCalendar(name=name, is_default=default, body=calendars.SUGGESTED)
         session.add(calendar)

@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from html import unescape
 from typing import Any
 
+import pytest
 from sqlalchemy import select
 
 from inbox import db
-from inbox.models import Outgoing, SendRule
+from inbox.models import (
+    Approval,
+    ApprovalPolicy,
+    ApproverPool,
+    Conversation,
+    LaterSending,
+    NewStaff,
+    Outgoing,
+    SendRule,
+)
+from tests.inbox.cast import a_message
 from tests.web.conftest import Visitor, World, conversation
 from tests.web.test_drafts import started
 
@@ -67,3 +79,164 @@ def test_a_stopped_second_reply_is_told_to_managers(agent: Visitor, signed_in: A
     assert "届きません" in page
     assert "Aoi" in page
     assert agent.get("/guards/near-misses").status_code == 403
+
+
+# -- approval
+
+
+def customer_writes(conversation_id: int, text: str) -> None:
+    with db.transaction() as session:
+        a_message(session, session.get_one(Conversation, conversation_id), text, at=datetime.now(UTC))
+
+
+def a_policy(world: World, approver: str = "manager", **more: Any) -> None:
+    with db.transaction() as session:
+        pool = ApproverPool(body={"name": "責任者", "approvers": [world.users[approver]]})
+        session.add(pool)
+        session.flush()
+        session.add(ApprovalPolicy(body={"name": "全件", "pool": pool.id} | more))
+
+
+def asked(agent: Visitor, world: World, text: str = "発送しました。") -> int:
+    draft = started(agent, world)
+    form = {"rev": 1, "seen_version": 1, "text": text, "next_status": "closed"}
+    between = agent.post(f"/drafts/{draft}/replies", form)
+    assert "has to approve this mail" in between.text
+    sent = boxes(between.text, tick=True) | {"ask_approval": "1", "comment": "見てください"}
+    assert agent.post(f"/drafts/{draft}/replies", sent).status_code == 303
+    with db.reading() as session:
+        return session.scalars(select(Approval.id).where(Approval.draft_id == draft)).one()
+
+
+def test_a_mail_waits_for_its_approver_who_corrects_and_sends_it(agent: Visitor, signed_in: Any, world: World) -> None:
+    a_policy(world)
+    approval = asked(agent, world)
+    assert "waits for approval" in agent.get(f"/conversations/{world.free}").text
+    manager = signed_in("manager")
+    assert 'data-count="approvals">1<' in manager.get("/approvals").text
+    page = manager.get(f"/approvals/{approval}").text
+    assert "見てください" in page
+    form = {"what": "send", "text": "本日発送しました。", "seen_version": "1"}
+    assert manager.post(f"/approvals/{approval}/decision", form).status_code == 303
+    shown = agent.get(f"/conversations/{world.free}").text
+    assert "Approved by Mei" in shown
+    assert "Mei approved the answer of Aoi" in shown
+    assert "<ins>本日</ins>" in agent.get(f"/approvals/{approval}").text
+    assert manager.post(f"/approvals/{approval}/decision", form).status_code == 409
+
+
+def test_a_returned_mail_is_its_authors_again_with_the_reason(agent: Visitor, signed_in: Any, world: World) -> None:
+    a_policy(world)
+    approval, manager = asked(agent, world), signed_in("manager")
+    without = manager.post(f"/approvals/{approval}/decision", {"what": "return", "text": "typed"})
+    assert (without.status_code, "typed" in without.text) == (400, True)
+    assert 'id="answer-error"' in without.text
+    manager.post(f"/approvals/{approval}/decision", {"what": "return", "answer": "日付を入れてください"})
+    home = agent.get("/drafts").text
+    assert "1 mail came back to you as a draft." in home
+    with db.reading() as session:
+        draft = session.get_one(Approval, approval).draft_id
+    page = agent.get(f"/conversations/{world.free}?draft={draft}").text
+    assert "The approver returned this mail." in page
+    assert f"/approvals/{approval}" in page
+    assert "日付を入れてください" in agent.get(f"/approvals/{approval}").text
+
+
+def test_a_release_over_unread_mail_is_stopped_and_what_was_typed_stays(
+    agent: Visitor, signed_in: Any, world: World
+) -> None:
+    a_policy(world)
+    approval, manager = asked(agent, world), signed_in("manager")
+    manager.get(f"/approvals/{approval}")
+    customer_writes(world.free, "やっぱり不要です")
+    form = {"what": "send", "text": "直しました"}
+    stopped = manager.post(f"/approvals/{approval}/decision", form)
+    assert stopped.status_code == 409
+    assert "やっぱり不要です" in stopped.text
+    assert "直しました" in stopped.text
+    assert "Released by an approver" in manager.get("/guards/near-misses").text
+    again = manager.post(f"/approvals/{approval}/decision", form | {"seen_version": "2"})
+    assert again.status_code == 303
+
+
+def test_the_author_cannot_approve_but_withdraws(agent: Visitor, world: World) -> None:
+    a_policy(world)
+    approval = asked(agent, world)
+    assert agent.post(f"/approvals/{approval}/decision", {"what": "send"}).status_code == 403
+    back = agent.post(f"/approvals/{approval}/withdrawal")
+    assert f"/conversations/{world.free}" in back.headers["Location"]
+
+
+def test_policies_and_approvers_are_made_and_refused_at_their_fields(signed_in: Any, world: World) -> None:
+    manager = signed_in("manager")
+    nobody = manager.post("/guards/approvers", {"name": "責任者"})
+    assert (nobody.status_code, 'id="approvers-error"' in nobody.text) == (400, True)
+    mei, aoi = world.users["manager"], world.users["agent"]
+    circle = {"name": "責任者", "approvers": [mei], "person": [mei, aoi], f"deputy_{mei}": aoi, f"deputy_{aoi}": mei}
+    in_circle = manager.post("/guards/approvers", circle)
+    assert (in_circle.status_code, "in a circle" in in_circle.text) == (400, True)
+    assert manager.post("/guards/approvers", {"name": "責任者", "approvers": [mei]}).status_code == 303
+    with db.reading() as session:
+        pool = session.scalars(select(ApproverPool.id)).one()
+    bad = {"name": "大口", "pool": pool, "amount": "10", "domains": "a@b.example"}
+    refused = manager.post("/guards/policies", bad)
+    assert (refused.status_code, 'id="domains-error"' in refused.text) == (400, True)
+    good = bad | {"domains": "example.co.jp", "enabled": "1", "authors": [aoi]}
+    assert manager.post("/guards/policies", good).status_code == 303
+    with db.reading() as session:
+        policy = session.scalars(select(ApprovalPolicy)).one()
+    assert (policy.enabled, policy.body["amount"], policy.body["authors"]) == (
+        True,
+        {"at_least": 10, "currency": ""},
+        [aoi],
+    )
+    assert "大口" in manager.get(f"/guards/policies/{policy.id}").text
+    assert manager.post(f"/guards/approvers/{pool}/removal").status_code == 400, "a policy needs them"
+    manager.post("/guards/new-staff", {"new_staff": [aoi]})
+    with db.reading() as session:
+        assert session.scalars(select(NewStaff.user_id)).all() == [aoi]
+    assert manager.post(f"/guards/policies/{policy.id}/removal").status_code == 303
+    assert manager.post(f"/guards/approvers/{pool}/removal").status_code == 303
+
+
+# -- later
+
+
+@pytest.mark.parametrize(
+    "how", [{"when_choice": "tomorrow"}, {"later": "1", "when": "in 2 hours"}, {"later": "1", "when": "3日後の9時"}]
+)
+def test_a_mail_waits_for_its_time_and_can_be_stopped_or_sent(
+    agent: Visitor, signed_in: Any, world: World, how: dict[str, str]
+) -> None:
+    draft = started(agent, world)
+    form = {"rev": 1, "seen_version": 1, "text": "発送しました。"}
+    assert agent.post(f"/drafts/{draft}/replies", form | how).status_code == 303
+    page = agent.get(f"/conversations/{world.free}").text
+    assert f'data-scheduled="{draft}"' in page
+    assert "becomes a draft again" in page
+    manager = signed_in("manager")
+    assert f"/scheduled/{draft}/departure" in manager.get("/outbox").text
+    stopped = agent.post(f"/scheduled/{draft}/cancellation")
+    assert stopped.headers["Location"].startswith(f"/conversations/{world.free}")
+    again = {"rev": 2, "seen_version": 1, "text": "発送しました。"} | how
+    assert agent.post(f"/drafts/{draft}/replies", again).status_code == 303
+    assert manager.post(f"/scheduled/{draft}/departure").status_code == 303
+    with db.reading() as session:
+        assert len(session.scalars(select(Outgoing).where(Outgoing.draft_id == draft)).all()) == 1
+
+
+def test_a_time_that_cannot_be_is_refused_at_its_field(agent: Visitor, world: World) -> None:
+    draft = started(agent, world)
+    form = {"rev": 1, "seen_version": 1, "text": "x", "later": "1", "when": "someday"}
+    refused = agent.post(f"/drafts/{draft}/replies", form)
+    assert (refused.status_code, 'id="composer-when-error"' in refused.text) == (400, True)
+
+
+def test_a_doubtful_mail_keeps_its_time_over_the_page_between(agent: Visitor, world: World) -> None:
+    draft = started(agent, world)
+    form = {"rev": 1, "seen_version": 1, "text": "x", "cc": "new@else.example", "when_choice": "tomorrow"}
+    between = agent.post(f"/drafts/{draft}/replies", form)
+    assert "Leaves at" in between.text
+    assert agent.post(f"/drafts/{draft}/replies", boxes(between.text, tick=True)).status_code == 303
+    with db.reading() as session:
+        assert session.get_one(LaterSending, draft).at > datetime.now(UTC)

@@ -134,6 +134,7 @@
       // Enter in a line of text moves on; it never sends
       if (event.key === "Enter" && !event.isComposing && event.target.matches("input[type=text], input:not([type])") && !event.ctrlKey && !event.metaKey) {
         event.preventDefault();
+        if (event.target.name === "when") { form.requestSubmit(form.elements.later); return; } // a time, not an address
         event.target.blur();
         editor.focus();
       }
