@@ -11,12 +11,13 @@ from typing import Any
 from flask import Blueprint, current_app, g, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from inbox import health, ledger, mailboxes, people
+from inbox import autoanswers_settings, health, ledger, mailboxes, people
 from inbox.errors import N_, NotFound, UserError
 from inbox.health import MailboxHealth, Part
 from inbox.ledger import Ledger
 from inbox.wire.problems import CODES
 from web import edge, language
+from web.autoanswers import alarm_words
 from web.language import gettext, ngettext
 
 pages = Blueprint("health", __name__)
@@ -42,11 +43,13 @@ def show() -> str:
     system = health.system(now=g.now)
     found = health.mailboxes(g.session, g.who, now=g.now)
     parts = [said_of_part(part) for part in system.parts]
+    called = words()
+    stopped = ["warn" for _ in called["answer_alarms"]]
     shown = {
         "mailboxes": found,
         "parts": parts,
-        "worst": _worst([said_of(one).tone for one in found] + [part.tone for part in parts]),
-        **words(),
+        "worst": _worst([said_of(one).tone for one in found] + [part.tone for part in parts] + stopped),
+        **called,
     }
     return render_template("health/inside.html" if edge.fragment() else "health/show.html", **shown)
 
@@ -105,7 +108,15 @@ def card(mailbox_id: int) -> MailboxHealth:
 
 def words() -> dict[str, Any]:
     """What the templates call."""
-    return {"said_of": said_of, "sum_of": sum_of, "time_left": time_left, "icons": ICONS, "smtp_words": smtp_words}
+    return {
+        "said_of": said_of,
+        "sum_of": sum_of,
+        "time_left": time_left,
+        "icons": ICONS,
+        "smtp_words": smtp_words,
+        "answer_alarms": autoanswers_settings.alarms(g.session, g.who, now=g.now),
+        "alarm_words": alarm_words,
+    }
 
 
 # -- in words
