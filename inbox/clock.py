@@ -28,6 +28,8 @@ from inbox import (
     later,
     leftovers,
     near_misses,
+    notification_mails,
+    notifications,
     outbox,
     people,
     presence,
@@ -83,6 +85,8 @@ def all_steps() -> list[Step]:
         Step("later", 1, later.look_after),
         Step("copies", 5, _Due("copy_sent", "work", _copy_is_due, sent_copies.file_due).ring),
         Step("pending", 10, _Aside("pending", _file_pending).start),
+        Step("notifications", 10, _Aside("notifications", lambda now: notification_mails.send_due(now=now)).start),
+        Step("mailbox_trouble", 60, _tell_of_trouble),
         Step("rules", 20, _Aside("rules", _run_rules).start),
         Step("hand_back", 60, _hand_back),
         Step("checkpoint", 1, lambda _now: db.checkpoint()),
@@ -233,11 +237,17 @@ def _give_up(now: datetime) -> None:
         outbox.give_up(session, now=now)
 
 
+def _tell_of_trouble(now: datetime) -> None:
+    with db.transaction() as session:
+        notifications.tell_of_trouble(session, now=now)
+
+
 def _keep_house(now: datetime) -> None:
     with db.transaction() as session:
         people.forget_old_tries(session, now=now)
         heartbeats.forget_old(session, now=now)
         near_misses.forget_old(session, now=now)
+        notifications.forget_old(session, now=now)
 
 
 def _recount_nightly(now: datetime) -> None:

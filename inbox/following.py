@@ -63,11 +63,14 @@ def can_be_mentioned(session: Session, *, mailbox_id: int) -> tuple[Somebody, ..
 def mentioned(session: Session, text: str, *, mailbox_id: int) -> tuple[Mention, ...]:
     """Whom the words speak to, each to one person. Raises UserError at the field for somebody who may not read them,
     and where a name fits several people."""
-    found = mentions.find(text, _team(session)) if "@" in text or "＠" in text else ()
+    if "@" not in text and "＠" not in text:
+        return ()
+    team = _team(session)
+    found = mentions.find(text, team)
     if not found:
         return ()
     readers = {one.id: one for one in can_be_mentioned(session, mailbox_id=mailbox_id)}
-    names = {one.id: one for one in _team(session)}
+    names = {one.id: one for one in team}
     settled = []
     for one in found:
         said = text[one.start + 1 : one.end]
@@ -80,7 +83,8 @@ def mentioned(session: Session, text: str, *, mailbox_id: int) -> tuple[Mention,
             )
         if len(ids) > 1:
             whole = " / ".join(f"@{names[user_id].name} (@{names[user_id].handle})" for user_id in ids)
-            raise UserError(N_("“@%(said)s” fits several people. Write one of: %(whole)s"), field="text", said=said, whole=whole)
+            several = N_("“@%(said)s” fits several people. Write one of: %(whole)s")
+            raise UserError(several, field="text", said=said, whole=whole)
         settled.append(Mention(one.start, one.end, ids))
     return tuple(settled)
 
@@ -90,5 +94,5 @@ def _with_access(mailbox_id: int):  # type: ignore[no-untyped-def]
 
 
 def _team(session: Session, *wanted) -> tuple[Somebody, ...]:  # type: ignore[no-untyped-def]
-    rows = session.execute(select(User.id, User.name, User.email).where(User.active, *wanted).order_by(User.name, User.id))
-    return tuple(Somebody(row.id, row.name, row.email.partition("@")[0]) for row in rows)
+    found = select(User.id, User.name, User.email).where(User.active, *wanted).order_by(User.name, User.id)
+    return tuple(Somebody(row.id, row.name, row.email.partition("@")[0]) for row in session.execute(found))

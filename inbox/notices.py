@@ -22,9 +22,20 @@ SENDER = "Madoguchi"  # the name in From: these mails are the product's, not the
 
 
 def queue(
-    session: Session, *, to: str, subject: str, text: str, html: str = "", dedupe_key: str, now: datetime
+    session: Session,
+    *,
+    to: str,
+    subject: str,
+    text: str,
+    html: str = "",
+    dedupe_key: str,
+    now: datetime,
+    in_reply_to: str = "",
 ) -> bool:
-    """Queues a mail to one of the team; asked twice with one key, it goes once. False when no mailbox can send."""
+    """Queues a mail to one of the team; asked twice with one key, it goes once. False when no mailbox can send.
+
+    `in_reply_to`: the Message-ID of a mail that a machine answers with it (RFC 3834).
+    """
     mailbox = _sender(session, now)
     if mailbox is None:
         return False
@@ -39,8 +50,10 @@ def queue(
         date=now,
         text=text,
         html=html,
-        auto_submitted=headers.pop("Auto-Submitted"),
-        extra_headers=tuple(headers.items()),
+        auto_submitted="auto-replied" if in_reply_to else headers["Auto-Submitted"],
+        in_reply_to=in_reply_to,
+        references=(in_reply_to,) if in_reply_to else (),
+        extra_headers=tuple((name, value) for name, value in headers.items() if name != "Auto-Submitted"),
     )
     composed = compose.compose(letter)
     outbox.put(

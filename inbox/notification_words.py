@@ -24,8 +24,8 @@ ENGLISH = {
     "rule": "A rule points you to this",
     "mailbox.reading": "No mail comes in for %(name)s",
     "mailbox.sending": "No mail leaves from %(name)s",
+    "person": "%(name)s",
     "somebody": "somebody",
-    "system": "Madoguchi",
     "no subject": "(no subject)",
     "one more": "%(subject)s (and %(count)d more)",
     "summary": "%(count)d things happened",
@@ -41,25 +41,25 @@ ENGLISH = {
     ),
 }
 JAPANESE = {
-    "given": "%(by)sさんがあなたを担当にしました",
+    "given": "%(by)sがあなたを担当にしました",
     "given.auto": "自動であなたの担当になりました",
-    "mentioned": "%(by)sさんがメモであなたを指名しました: %(text)s",
+    "mentioned": "%(by)sがメモであなたを指名しました: %(text)s",
     "mail": "%(who)s から新しいメールが届きました",
-    "noted": "%(by)sさんがメモを書きました: %(text)s",
+    "noted": "%(by)sがメモを書きました: %(text)s",
     "trouble.failed": "返信を送信できませんでした",
     "trouble.uncertain": "返信が届いたかどうか確認できません",
     "trouble.bounced": "返信が不達で戻ってきました",
     "deadline": "返信期限までの時間の %(percent)s %% が過ぎました",
     "deadline.passed": "返信期限を過ぎました",
-    "approval_asked": "%(by)sさんが承認を求めています",
-    "approval_returned": "%(by)sさんがメールを差し戻しました: %(text)s",
-    "approval_approved": "%(by)sさんがメールを承認しました",
-    "handover": "%(by)sさんの申し送り: %(text)s",
+    "approval_asked": "%(by)sが承認を求めています",
+    "approval_returned": "%(by)sがメールを差し戻しました: %(text)s",
+    "approval_approved": "%(by)sがメールを承認しました",
+    "handover": "%(by)sの申し送り: %(text)s",
     "rule": "ルールによるお知らせです",
     "mailbox.reading": "%(name)s でメールを受信できていません",
     "mailbox.sending": "%(name)s からメールを送信できていません",
+    "person": "%(name)sさん",
     "somebody": "だれか",
-    "system": "Madoguchi",
     "no subject": "（件名なし）",
     "one more": "%(subject)s（ほか %(count)d 件）",
     "summary": "お知らせが %(count)d 件あります",
@@ -96,15 +96,16 @@ def sentence(locale: str, kind: str, *, by: str, about: Mapping[str, Any]) -> st
         code = f"mailbox.{about.get('what', 'reading')}"
     elif kind == "deadline" and int(about.get("percent", 0)) >= 100:
         code = "deadline.passed"
-    return say(
+    told = say(
         locale,
         code,
-        by=by or say(locale, "somebody"),
+        by=say(locale, "person", name=by) if by else say(locale, "somebody"),
         who=about.get("who") or say(locale, "somebody"),
         text=excerpt(str(about.get("text", ""))),
         percent=about.get("percent", 0),
         name=about.get("name", ""),
     )
+    return told.removesuffix(": ")  # where no words were given
 
 
 def excerpt(text: str) -> str:

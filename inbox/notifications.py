@@ -23,11 +23,12 @@ from inbox.telling import ADMINS_ONLY, KINDS, WAYS, about
 from inbox.wire import ring
 from routing import quiet
 
-__all__ = ["about", "choices", "choose", "forget_old", "fresh", "mark_read", "page"]
+__all__ = ["about", "choices", "choose", "forget_old", "fresh", "mark_read", "page", "tell_of_trouble"]
 
 ROWS = 50  # of one page
 MOST_FRESH = 5  # that a tab shows at once; more are at the bell
 KEPT = timedelta(days=90)
+TROUBLE_AFTER = timedelta(minutes=5)  # a server that restarts is nobody's trouble
 
 
 @dataclass(frozen=True)
@@ -160,6 +161,29 @@ def choose(
     values = {"ways": known, **times}
     statement = insert_into(session, NotificationChoice).values(user_id=who.id, **values)
     session.execute(statement.on_conflict_do_update(index_elements=["user_id"], set_=values))
+
+
+def tell_of_trouble(session: Session, *, now: datetime) -> int:
+    """Tells administrators of mailboxes that have not worked for TROUBLE_AFTER, once for each time; of how many."""
+    since = now - TROUBLE_AFTER
+    ill = select(Mailbox).where(
+        Mailbox.active, or_(Mailbox.failing_since <= since, Mailbox.smtp_failing_since <= since)
+    )
+    count = 0
+    for mailbox in session.scalars(ill).all():
+        for what, began in (("reading", mailbox.failing_since), ("sending", mailbox.smtp_failing_since)):
+            if began is None or began > since or _told_of(session, mailbox.id, what, began):
+                continue
+            about(session, "mailbox", now=now, mailbox_id=mailbox.id, path="/health", what=what, name=mailbox.name)
+            count += 1
+    return count
+
+
+def _told_of(session: Session, mailbox_id: int, what: str, began: datetime) -> bool:
+    earlier = select(Notification.about).where(
+        Notification.kind == "mailbox", Notification.mailbox_id == mailbox_id, Notification.at >= began
+    )
+    return any(one.get("what") == what for one in session.scalars(earlier))
 
 
 def forget_old(session: Session, *, now: datetime) -> int:

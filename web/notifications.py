@@ -47,10 +47,14 @@ def fresh() -> Response:
 @pages.post("/notifications/readings")
 def mark_read() -> AnyResponse:
     """{id}: one or several; {all}: everything."""
-    ids = None if request.form.get("all") == "1" else [int(one) for one in request.form.getlist("id") if one.isdecimal()]
+    chosen = [int(one) for one in request.form.getlist("id") if one.isascii() and one.isdigit()]
+    ids = None if request.form.get("all") == "1" else chosen
     count = notifications.mark_read(g.session, g.who, ids, now=g.now)
     if ids is None:
-        edge.tell(ngettext("%(num)d notification was marked as read.", "%(num)d notifications were marked as read.", count))
+        told = ngettext(
+            "%(num)d notification was marked as read.", "%(num)d notifications were marked as read.", count
+        )
+        edge.tell(told)
     return edge.next_page(url_for("notifications.show"))
 
 

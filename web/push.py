@@ -261,7 +261,9 @@ class _Tail:
         self._floor: int | None = None  # everything up to here was told
         self._told: dict[int, float] = {}  # beyond the floor, with the time when it was read
 
-    def read(self, newest: int, since: Callable[[int], Sequence[Row]], number: Callable[[Row], int]) -> list[Row] | None:
+    def read(
+        self, newest: int, since: Callable[[int], Sequence[Row]], number: Callable[[Row], int]
+    ) -> list[Row] | None:
         """What came since the last look; None when that cannot be told one by one."""
         if self._floor is None:
             self._floor = newest

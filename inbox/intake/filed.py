@@ -45,7 +45,7 @@ class Mail:
 
 @dataclass
 class Filed:
-    """What a ledger row became: filed (a new message), known (another copy), own (our own mail)."""
+    """What a ledger row became: filed (a new message), known (another copy), own (our own mail), ignored."""
 
     state: str
     message: Message | None = None  # the new one
@@ -54,6 +54,7 @@ class Filed:
     keys: tuple[str, ...] = ()
     is_new: bool = False  # it started a conversation
     person_id: int | None = None
+    cause: str = ""  # why it is ignored
 
     @property
     def message_id(self) -> int | None:

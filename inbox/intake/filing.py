@@ -34,7 +34,7 @@ _raw = RawMail.__table__
 _BECAME = (
     update(_raw)
     .where(_raw.c.id == bindparam("raw_id"))
-    .values(state=bindparam("became"), message_id=bindparam("message"), cause="", detail="")
+    .values(state=bindparam("became"), message_id=bindparam("message"), cause=bindparam("why"), detail="")
 )
 
 
@@ -232,7 +232,7 @@ def _file(session: Session, mailbox_id: int, mails: Sequence[Understood], *, now
         session.connection().execute(
             _BECAME,
             [
-                {"raw_id": mail.raw_id, "became": one.state, "message": one.message_id}
+                {"raw_id": mail.raw_id, "became": one.state, "message": one.message_id, "why": one.cause}
                 for mail, one in zip(readable, filed, strict=True)
             ],
         )

@@ -14,6 +14,7 @@ from sqlalchemy import select
 from inbox import db, people, triage
 from inbox.models import Note, User
 from tests.web.conftest import Visitor, World
+from tests.web.stories import until
 from tests.web.test_push import listening as listening
 from tests.web.test_push import warm
 
@@ -193,5 +194,5 @@ def test_a_tab_shows_notifications_once_the_person_allowed_it_here(
         page.get_by_role("button", name="Show them in this browser").click()
     expect(page.get_by_text("This browser shows notifications.").first).to_be_visible()
     note_of(world, "@Aoi now")
-    page.wait_for_function("window.shown.length > 0")
+    until(lambda: page.evaluate("window.shown.length") > 0)
     assert page.evaluate("window.shown") == [["Mei mentioned you: @Aoi now", "Broken lamp"]]
