@@ -187,18 +187,24 @@ def look_after(now: datetime) -> int:
     with db.reading() as session:
         ids = _ripe(session, now=now)
     for draft_id in ids:
-        try:
-            with db.transaction() as session:
-                _one(session, draft_id, now=now)
-        except StaleReply as error:
-            with db.transaction() as session:
+        tend(draft_id, now=now)
+    return len(ids)
+
+
+def tend(draft_id: int, *, now: datetime) -> None:
+    """Sends this draft if it is due, or gives it back. Two clocks at one moment do it once."""
+    try:
+        with db.transaction() as session:
+            _one(session, draft_id, now=now)
+    except StaleReply as error:
+        with db.transaction() as session:
+            if _row(session, draft_id) is not None:
                 replies.keep_refused(session, draft_id, error, way="later", actor_id=None, now=now)
                 _give_back(session, draft_id, "stale", now=now)
-        except UserError as error:
-            log.warning("later_sending_failed", draft_id=draft_id, error=str(error))
-            with db.transaction() as session:
-                _give_back(session, draft_id, "failed", now=now)
-    return len(ids)
+    except UserError as error:
+        log.warning("later_sending_failed", draft_id=draft_id, error=str(error))
+        with db.transaction() as session:
+            _give_back(session, draft_id, "failed", now=now)
 
 
 def _ripe(session: Session, *, now: datetime) -> list[int]:
@@ -224,8 +230,8 @@ def _one(session: Session, draft_id: int, *, now: datetime) -> None:
         _back(session, draft, row, came_back="wrote_first", now=now)
         _record(session, draft, "overtaken", actor_id=None, now=now)
         return
-    if _somebody_writes(session, draft, now=now) and _version(session, draft) == draft.seen_version:
-        return  # until that colleague has sent or stopped
+    if _version(session, draft) == draft.seen_version and (row.at > now or _somebody_writes(session, draft, now=now)):
+        return  # not yet, or not until that colleague has sent or stopped
     _release(session, draft, row, now=now)
 
 

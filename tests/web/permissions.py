@@ -123,6 +123,13 @@ ROUTES: dict[tuple[str, str], Route] = {
         "agent", lambda w: f"/conversations/{w.mine}/deadlines", hidden_from=OUTSIDE
     ),
     ("board.show", "GET"): route("agent", "/board"),
+    ("board.choose_digest", "POST"): route("agent", "/board/digest", form=lambda w: {"hour": "9"}),
+    ("handovers.show", "GET"): route("agent", "/handovers"),
+    ("handovers.write", "POST"): route("agent", "/handovers", form=lambda w: {"text": ""}, refused=True),
+    ("handovers.read", "POST"): route(
+        "agent", lambda w: f"/handovers/{w.more['handover']}/reading", hidden_from=OUTSIDE
+    ),
+    ("handovers.end", "POST"): route("agent", lambda w: f"/handovers/{w.more['handover']}/end", hidden_from=OUTSIDE),
     # who answers
     ("rules.show", "GET"): route("manager", "/rules"),
     ("rules.arrange", "POST"): route("manager", "/rules/order", form=lambda w: {"ids": "1"}),
@@ -245,6 +252,51 @@ ROUTES: dict[tuple[str, str], Route] = {
     ("conversations.unclaim", "POST"): route(
         "agent", lambda w: f"/conversations/{w.mine}/claim/release", hidden_from=OUTSIDE
     ),
+    ("bulk.show", "GET"): route("agent", lambda w: f"/bulk/{w.more['bulk']}", hidden_from=NOT_MINE),
+    ("bulk.undo", "POST"): route("agent", lambda w: f"/bulk/{w.more['bulk']}/undo", hidden_from=NOT_MINE),
+    ("blocks.show", "GET"): route("agent", "/blocks"),
+    ("blocks.create", "POST"): route("agent", "/blocks", form=lambda w: {"pattern": "spam.example"}),
+    ("blocks.remove", "POST"): route("agent", lambda w: f"/blocks/{w.more['block']}/removal"),
+    ("blocks.sender", "POST"): route(
+        "agent", lambda w: f"/conversations/{w.more['other']}/blocks", form=lambda w: {"what": "address"}, hidden_from=OUTSIDE
+    ),
+    ("labels.show", "GET"): route("manager", "/labels"),
+    ("labels.change_tag", "POST"): route(
+        "manager",
+        lambda w: f"/labels/tags/{w.more['tag']}",
+        form=lambda w: {"name": "VIP", "colour": "#112233", "group": "Customers"},
+    ),
+    ("labels.merge_tag", "POST"): route(
+        "manager", lambda w: f"/labels/tags/{w.more['tag']}/merging", form=lambda w: {"into": w.more["tag"]}, refused=True
+    ),
+    ("labels.remove_tag", "POST"): route("manager", lambda w: f"/labels/tags/{w.more['old_tag']}/removal"),
+    ("labels.add_category", "POST"): route("manager", "/labels/categories", form=lambda w: {"name": "Returns"}),
+    ("labels.change_category", "POST"): route(
+        "manager", lambda w: f"/labels/categories/{w.more['category']}", form=lambda w: {"name": "Other"}
+    ),
+    ("labels.remove_category", "POST"): route("manager", lambda w: f"/labels/categories/{w.more['category']}/removal"),
+    ("labels.add_field", "POST"): route(
+        "manager", "/labels/fields", form=lambda w: {"mailbox_id": w.support, "name": "Order", "kind": "text"}
+    ),
+    ("labels.change_field", "POST"): route(
+        "manager", lambda w: f"/labels/fields/{w.more['custom']}", form=lambda w: {"name": "Number"}
+    ),
+    ("labels.write", "POST"): route(
+        "agent",
+        lambda w: f"/conversations/{w.mine}/fields",
+        form=lambda w: {f"field-{w.more['custom']}": "7"},
+        hidden_from=OUTSIDE,
+    ),
+    ("labels.remove_field", "POST"): route("manager", lambda w: f"/labels/fields/{w.more['custom']}/removal"),
+    ("labels.categorise", "POST"): route(
+        "agent", lambda w: f"/conversations/{w.mine}/category", form=lambda w: {"category": ""}, hidden_from=OUTSIDE
+    ),
+    ("views.show", "GET"): route("agent", "/views"),
+    ("views.create", "POST"): route("agent", "/views", form=lambda w: {"name": "Late", "box": "open", "way_waiting": "24"}),
+    ("views.change", "POST"): route(
+        "agent", lambda w: f"/views/{w.more['view']}", form=lambda w: {"name": "Mine"}, hidden_from=NOT_MINE
+    ),
+    ("views.remove", "POST"): route("agent", lambda w: f"/views/{w.more['view']}/removal", hidden_from=NOT_MINE),
     ("arranging.split", "POST"): route(
         "agent",
         lambda w: f"/conversations/{w.more['first']}/splits",
@@ -382,20 +434,30 @@ ROUTES: dict[tuple[str, str], Route] = {
         lambda w: f"/guards/policies/{w.more['approval_policy']}",
         form=lambda w: {"name": "Large", "pool": w.more["approval_pool"], "amount": "1000000"},
     ),
-    ("guards.remove_policy", "POST"): route("manager", "/guards/policies/0/removal", not_found=True),
-    ("guards.remove_pool", "POST"): route("manager", "/guards/approvers/0/removal", not_found=True),
+    ("guards.remove_policy", "POST"): route(
+        "manager", lambda w: f"/guards/policies/{w.more['approval_policy']}/removal"
+    ),
+    ("guards.remove_pool", "POST"): route(
+        "manager", lambda w: f"/guards/approvers/{w.more['unused_pool']}/removal"
+    ),
     ("guards.set_new_staff", "POST"): route("manager", "/guards/new-staff"),
     ("approvals.show", "GET"): route("agent", "/approvals"),
     ("approvals.one", "GET"): route("agent", lambda w: f"/approvals/{w.more['approval']}", hidden_from=OUTSIDE),
     ("approvals.file", "GET"): route(
-        "agent", lambda w: f"/approvals/{w.more['approval']}/files/0", hidden_from=OUTSIDE, not_found=True
+        "agent", lambda w: f"/approvals/{w.more['approval']}/files/{w.more['approval_file']}", hidden_from=OUTSIDE
     ),
     ("approvals.decide", "POST"): route(
         "agent", lambda w: f"/approvals/{w.more['approval']}/decision", hidden_from=OUTSIDE, refused=True
     ),
-    ("approvals.withdraw", "POST"): route("agent", "/approvals/0/withdrawal", not_found=True),
-    ("replies.leave_now", "POST"): route("agent", "/scheduled/0/departure", not_found=True),
-    ("replies.unschedule", "POST"): route("agent", "/scheduled/0/cancellation", not_found=True),
+    ("approvals.withdraw", "POST"): route(
+        "agent", lambda w: f"/approvals/{w.more['approval']}/withdrawal", hidden_from=NOT_MINE
+    ),
+    ("replies.leave_now", "POST"): route(
+        "agent", lambda w: f"/scheduled/{w.more['scheduled']}/departure", hidden_from=OUTSIDE
+    ),
+    ("replies.unschedule", "POST"): route(
+        "agent", lambda w: f"/scheduled/{w.more['also_scheduled']}/cancellation", hidden_from=OUTSIDE
+    ),
     # the last one: it ends the session that all before it were asked with
     ("preferences.end_others", "POST"): route("agent", "/preferences/sessions"),
 }

@@ -11,7 +11,23 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from inbox import approvals, calendars, drafts, intake, joins, reading, replies, triage
+from inbox import (
+    approvals,
+    blocks,
+    bulk,
+    calendars,
+    drafts,
+    fields,
+    handovers,
+    intake,
+    joins,
+    later,
+    reading,
+    replies,
+    tags,
+    triage,
+    views,
+)
 from inbox.blobs import blobs
 from inbox.config import settings
 from inbox.drafts import DraftView
@@ -179,12 +195,20 @@ def one_of_each(session: Session, support: int, agent: Viewer, *, now: datetime)
     stuck.state, made["failed"] = "failed", stuck.id
     made["tag"] = triage.tag(session, agent, lines[0], "VIP", now=now)
     made["first"], made["one"], made["other"] = lines[0], lines[3], lines[4]
+    made["old_tag"] = triage.tag(session, agent, lines[0], "old", now=now)
+    made["bulk"] = bulk.start(session, agent, "mark_unread", lines[:2], now=now).id
+    made["block"] = blocks.block(session, agent, "bad.example", now=now)
+    made["category"] = tags.add_category(session, agent, "Delivery", now=now)
+    made["custom"] = fields.add(session, agent, support, name="Order number", kind="text", now=now)
+    made["view"] = views.keep(session, agent, name="Late", wanted={"box": "open", "waiting": "24"}, now=now)
     joins.join(session, agent, lines[5], lines[6], now=now)
     joins.offer(session, lines[0], lines[1], reason="same person", now=now)
     policy = DeadlinePolicy(position=0, body={"name": "Normal", "first_answer": 120})
     session.add(policy)
     session.flush()
     made["policy"] = policy.id
+    tomorrow = now + timedelta(days=1)
+    made["handover"] = handovers.write(session, agent, text="Call back", mailbox_id=support, until=tomorrow, now=now)
     made |= _who_answers(session, agent, now=now)
     made |= _approval(session, agent, a_draft(session, agent, lines[4], now=now), now=now)
     for name, default in (("calendar", True), ("other_calendar", False)):
@@ -205,11 +229,23 @@ def _approval(session: Session, agent: Viewer, draft: DraftView, *, now: datetim
     policy = ApprovalPolicy(body={"name": "Secrets", "pool": pool.id, "words": ["never said here"]})
     session.add(policy)
     session.flush()
+    unused = ApproverPool(body={"name": "Nobody's", "approvers": [agent.id]})
+    session.add(unused)
+    session.flush()
+    made = {"approval_pool": pool.id, "approval_policy": policy.id, "unused_pool": unused.id}
+    file = drafts.add_file(session, agent, draft.id, name="a.txt", content_type="text/plain", data=b"a", now=now)
     looked = all_ticked(session, draft.id)
-    asked = approvals.ask(
+    made["approval"] = approvals.ask(
         session, agent, draft.id, seen_version=draft.seen_version, next_status=None, looked=looked, now=now
     )
-    return {"approval_pool": pool.id, "approval_policy": policy.id, "approval": asked}
+    made["approval_file"] = file.id
+    assert draft.conversation_id is not None
+    for name in ("scheduled", "also_scheduled"):
+        waits = a_draft(session, agent, draft.conversation_id, now=now)
+        given = {"at": now + timedelta(hours=3), "regardless": False, "seen_version": waits.seen_version}
+        later.schedule(session, agent, waits.id, **given, next_status=None, now=now)
+        made[name] = waits.id
+    return made
 
 
 def _who_answers(session: Session, agent: Viewer, *, now: datetime) -> dict[str, int]:
