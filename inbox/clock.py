@@ -23,8 +23,12 @@ from sqlalchemy.orm import Session
 from inbox import (
     conversations,
     db,
+    digests,
+    escalation,
+    forgotten,
     heartbeats,
     intake,
+    kept_deadlines,
     later,
     leftovers,
     near_misses,
@@ -42,6 +46,7 @@ from inbox.models import Conversation, FolderCount, Outgoing, RawMail, Setting
 from inbox.wire import ring
 
 TICK = 1.0
+ANEW_SECONDS = 0.5  # of a tick that may go into working deadlines out anew
 ALONE_AFTER = 5.0  # seconds that something was due and nobody took it up: then the clock does it itself
 PENDING_AFTER = timedelta(seconds=60)  # a kept mail that its poller should have filed long ago
 NIGHT_HOUR = 18  # UTC: three in the morning in Japan
@@ -82,6 +87,7 @@ def all_steps() -> list[Step]:
         Step("send", 1, _Due("send", "send", _mail_is_due, lambda: sending.send_due(patience=0.5)).ring),
         Step("lapsed_leases", 5, _lapse),
         Step("snoozed", 1, _wake),
+        Step("deadlines", 2, _deadlines),
         Step("later", 1, later.look_after),
         Step("copies", 5, _Due("copy_sent", "work", _copy_is_due, sent_copies.file_due).ring),
         Step("pending", 10, _Aside("pending", _file_pending).start),
@@ -94,6 +100,8 @@ def all_steps() -> list[Step]:
         Step("give_up", 600, _give_up),
         Step("housekeeping", 3600, _keep_house),
         Step("recount", 600, _recount_nightly),
+        Step("digests", 60, _Aside("digests", _send_digests).start),
+        Step("forgotten", 600, _Aside("forgotten", _prove_nightly).start),
         Step("leftovers", 600, _Aside("leftovers", _clear_leftovers_nightly).start),
     ]
 
@@ -184,11 +192,50 @@ def _lapse(now: datetime) -> None:
 
 def _wake(now: datetime) -> None:
     due = exists().where(Conversation.status == "snoozed", Conversation.snoozed_until <= now)
+    reminded = exists().where(Conversation.remind_at <= now)
     with db.reading() as session:
-        any_due = session.scalar(select(due))
+        any_due = session.scalar(select(due)) or session.scalar(select(reminded))
     while any_due:
         with db.transaction() as session:
             any_due = conversations.wake_due(session, now=now) > 0
+
+
+def _deadlines(now: datetime) -> None:
+    """Steps whose time has come; and after a change of policies or calendars what runs, in batches."""
+    with db.reading() as session:
+        due = session.scalar(select(exists().where(Conversation.next_step_at <= now)))
+        anew = session.get(Setting, kept_deadlines.ANEW) is not None
+    while due:
+        with db.transaction() as session:
+            due = escalation.tell_due(session, now=now) == escalation.BATCH
+    until = time.monotonic() + ANEW_SECONDS
+    while anew and time.monotonic() < until:
+        with db.transaction() as session:
+            anew = kept_deadlines.go_on_anew(session, now=now)
+
+
+def _send_digests(now: datetime) -> None:
+    with db.reading() as session:
+        waiting = digests.due(session, now=now)
+    for user_id in waiting:
+        with db.transaction() as session:
+            digests.send(session, user_id, now=now)
+
+
+def _prove_nightly(now: datetime) -> None:
+    with db.transaction() as session:
+        if not _not_yet_done(session, "proved_on", now):
+            return
+    wrong: list[int] = []
+    after: int | None = 0
+    while after is not None:
+        with db.transaction() as session:
+            mended, after = forgotten.mend(session, after=after, now=now)
+        wrong += mended
+    with db.transaction() as session:
+        proof = forgotten.prove(session, wrong_deadlines=wrong, now=now)
+    for one in proof.findings:
+        log.error("forgotten", code=one.code, count=one.count, ids=one.ids)
 
 
 def _file_pending(now: datetime) -> None:

@@ -68,6 +68,8 @@ EVENTS = {
     "categorised": N_("The category changed"),
     "linked": N_("It was linked with another conversation"),
     "unlinked": N_("A link was removed"),
+    "escalated": N_("A step of a deadline was reached"),
+    "reminded": N_("Reminded, as somebody asked"),
     "taken_over": N_("A colleague's claim was taken over"),
     "approval_asked": N_("Approval was asked for"),
     "approved": N_("An answer was approved"),
@@ -328,9 +330,14 @@ def set_status(
     now: datetime,
     actor_id: int | None,
     until: datetime | None = None,
+    in_any_case: bool = False,
     **about: Any,
 ) -> None:
-    """open, waiting, snoozed (needs `until`, in the future), closed or spam."""
+    """open, waiting, snoozed (needs `until`, in the future), closed or spam.
+
+    A snooze ends when the customer writes; with `in_any_case` the conversation comes back at that time even so, and
+    even if it was answered or closed meanwhile.
+    """
     if status == "snoozed" and (until is None or until <= now):
         raise UserError(N_("Choose a time in the future until which to snooze."), field="until")
     if conversation.status == status and status != "snoozed":
@@ -338,6 +345,8 @@ def set_status(
     before = conversation.status
     place(session, conversation, status=status, closed_at=now, now=now)
     conversation.snoozed_until = until if status == "snoozed" else None
+    if status == "snoozed":
+        conversation.remind_at = until if in_any_case else None
     told = {"until": until.isoformat()} if until else {}
     record(session, conversation, "status", now=now, actor_id=actor_id, before=before, after=status, **told, **about)
 
@@ -380,7 +389,22 @@ def wake_due(session: Session, *, now: datetime, limit: int = 200) -> int:
     ).all()
     with together(session):
         for conversation in due:
+            conversation.remind_at = None
             set_status(session, conversation, "open", now=now, actor_id=None)
+    return len(due) + _remind(session, now=now, limit=limit)
+
+
+def _remind(session: Session, *, now: datetime, limit: int) -> int:
+    """Those that come back in any case, although they slept no longer; what was joined or became spam stays away."""
+    due = session.scalars(
+        select(Conversation).where(Conversation.remind_at <= now).limit(limit).with_for_update(skip_locked=True)
+    ).all()
+    with together(session):
+        for conversation in due:
+            conversation.remind_at = None
+            if conversation.status in ("open", "waiting", "closed"):
+                place(session, conversation, status="open", now=now)
+                record(session, conversation, "reminded", now=now)
     return len(due)
 
 

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import and_, bindparam, func, or_, select
 from sqlalchemy.orm import Session
 
-from inbox import approvals, board, db, lists
+from inbox import approvals, board, db, forgotten, lists
 from inbox.models import (
     AnswerBreaker,
     Approval,
@@ -63,6 +63,7 @@ class Sidebar:
     approvals: int  # requests that wait for this very person
     failing_rules: int  # that are switched on and could not run
     came_back: int  # own drafts that were returned, approved or not sent at their time
+    forgotten: bool  # the last nightly check found customers' mail that nobody would see
     newest: int
     paused_by: str | None  # why nothing leaves at all (outbox.paused_by)
 
@@ -97,6 +98,7 @@ def show(session: Session, who: Viewer, *, now: datetime) -> Sidebar:
         approvals=approvals.count(session, who, now=now) if numbers.asked else 0,
         came_back=numbers.came_back,
         failing_rules=numbers.failing_rules,
+        forgotten=bool(numbers.forgotten and numbers.forgotten["findings"]),
         newest=numbers.newest or 0,
         paused_by=str(numbers.paused) if numbers.paused else None,
     )
@@ -177,6 +179,7 @@ _FAILING_RULES = (
     select(func.count()).select_from(Rule).where(Rule.enabled, Rule.removed.is_(False), Rule.failures > 0)
 )
 _PAUSED = select(Setting.value).where(Setting.key == PAUSED)
+_FORGOTTEN = select(Setting.value).where(Setting.key == forgotten.KEPT)
 _NUMBERS = select(
     _NEWEST.scalar_subquery().label("newest"),
     _LEAVING.scalar_subquery().label("leaving"),
@@ -189,4 +192,5 @@ _NUMBERS = select(
     _CAME_BACK.scalar_subquery().label("came_back"),
     _PAUSED.scalar_subquery().label("paused"),
     board.LATE,
+    _FORGOTTEN.scalar_subquery().label("forgotten"),
 )

@@ -43,10 +43,20 @@ def wait(session: Session, who: Viewer, conversation_id: int, *, now: datetime) 
     _set(session, who, conversation_id, "waiting", now=now)
 
 
-def snooze(session: Session, who: Viewer, conversation_id: int, *, until: datetime, now: datetime) -> None:
-    """Out of sight until then, or until the customer writes."""
+def snooze(
+    session: Session,
+    who: Viewer,
+    conversation_id: int,
+    *,
+    until: datetime,
+    in_any_case: bool = False,
+    now: datetime,
+) -> None:
+    """Out of sight until then, or until the customer writes. `in_any_case`: back then even if it was answered."""
     found = people.conversation(session, who, conversation_id, lock=True)
-    conversations.set_status(session, found, "snoozed", now=now, actor_id=who.id, until=until)
+    conversations.set_status(
+        session, found, "snoozed", now=now, actor_id=who.id, until=until, in_any_case=in_any_case
+    )
     rule_runs.status_changed(session, found, now=now)
 
 

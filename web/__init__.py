@@ -53,6 +53,7 @@ PAGES = (
     "calendars",
     "deadlines",
     "board",
+    "handovers",
     "preferences",
     "mailboxes",
     "demo",

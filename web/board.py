@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, g, render_template, url_for
+from flask import Blueprint, g, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response
 
-from inbox import board
-from web import edge, inbox
+from inbox import approvals, board, digests
+from web import edge
 from web.language import gettext
 
 pages = Blueprint("board", __name__)
@@ -16,8 +17,24 @@ def show() -> str:
     found = board.show(g.session, g.who, now=g.now)
     template = "board/inside.html" if edge.fragment() else "board/show.html"
     return render_template(
-        template, board=found, words=section_words(), shown=inbox.shown(), all_of=_all_of()
+        template,
+        board=found,
+        words=section_words(),
+        all_of=_all_of(),
+        digest_hour=digests.hour_of(g.session, g.who),
+        hours=[("", gettext("No digest")), *((str(hour), f"{hour}:00") for hour in range(5, 13))],
+        approvals=approvals.waiting(g.session, g.who, now=g.now),
     )
+
+
+@pages.post("/board/digest")
+def choose_digest() -> Response:
+    """{hour}: of the person's own clock; "" for none."""
+    typed = request.form.get("hour", "")
+    hour = int(typed) if typed.isascii() and typed.isdigit() and len(typed) < 3 else None
+    digests.choose(g.session, g.who, hour, now=g.now)
+    edge.tell(gettext("The morning digest comes at %(hour)s:00.", hour=hour) if hour is not None else gettext("No morning digest."))
+    return redirect(url_for("board.show"), 303)
 
 
 def section_words() -> dict[str, tuple[str, str, str]]:

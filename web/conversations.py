@@ -222,7 +222,7 @@ def set_status(conversation_id: int) -> AnyResponse:
     given = {"session": g.session, "who": g.who, "conversation_id": conversation_id, "now": g.now}
     if status == "snoozed":
         until = later.read(request.form.get("until", ""), now=g.now, zone=language.zone())
-        triage.snooze(**given, until=until)
+        triage.snooze(**given, until=until, in_any_case="in_any_case" in request.form)
     elif status == "open":
         (triage.not_spam if before == "spam" else triage.reopen)(**given)
     elif status in ("waiting", "closed", "spam"):

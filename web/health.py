@@ -11,7 +11,7 @@ from typing import Any
 from flask import Blueprint, current_app, g, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from inbox import autoanswers_settings, health, ledger, mailboxes, people
+from inbox import autoanswers_settings, forgotten, health, ledger, mailboxes, people
 from inbox.errors import N_, NotFound, UserError
 from inbox.health import MailboxHealth, Part
 from inbox.ledger import Ledger
@@ -45,7 +45,10 @@ def show() -> str:
     parts = [said_of_part(part) for part in system.parts]
     called = words()
     stopped = ["warn" for _ in called["answer_alarms"]]
+    proof = forgotten.last(g.session)
     shown = {
+        "proof": proof,
+        "proof_words": _proof_words(),
         "mailboxes": found,
         "parts": parts,
         "worst": _worst([said_of(one).tone for one in found] + [part.tone for part in parts] + stopped),
@@ -104,6 +107,16 @@ def card(mailbox_id: int) -> MailboxHealth:
         if found.id == mailbox_id:
             return found
     raise NotFound
+
+
+def _proof_words() -> dict[str, str]:
+    """What the nightly check may find."""
+    return {
+        "asleep": gettext("Snoozed, but their time is over"),
+        "waits_unowned": gettext("Wait for the customer, although the customer waits, and have no owner"),
+        "owner_gone": gettext("Their owner has left or no longer sees the mailbox"),
+        "no_deadline": gettext("Their deadline was wrong; it was put right"),
+    }
 
 
 def words() -> dict[str, Any]:

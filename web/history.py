@@ -34,6 +34,8 @@ def event(one: EventView, names: Mapping[int, str]) -> str:
             return gettext("%(who)s added the tag “%(tag)s”", who=who, tag=about.get("tag", ""))
         case "untagged":
             return gettext("%(who)s removed the tag “%(tag)s”", who=who, tag=about.get("tag", ""))
+        case "escalated":
+            return _escalated(about)
         case "joined":
             if not who:
                 return gettext("Another conversation was joined into this one")
@@ -139,6 +141,15 @@ def _status(who: str, about: Mapping[str, Any]) -> str:
         "closed": gettext("%(who)s closed it", who=who),
         "spam": gettext("%(who)s marked it as spam", who=who),
     }[str(after)]
+
+
+def _escalated(about: Mapping[str, Any]) -> str:
+    from web.deadlines import kind_words
+
+    clock, percent = kind_words().get(str(about.get("clock")), ""), int(about.get("percent") or 0)
+    if percent >= 100:
+        return gettext("The deadline “%(clock)s” has passed", clock=clock)
+    return gettext("%(percent)s %% of the deadline “%(clock)s” are used up", percent=percent, clock=clock)
 
 
 def _taken_over(who: str, holder: str, reason: str) -> str:

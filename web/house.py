@@ -179,6 +179,7 @@ def _mailboxes(side: Sidebar) -> Group:
 
 def _more(side: Sidebar) -> Group:
     wanted = (
+        (gettext("Hand-over notes"), "handovers.show", "notes", "", 0, "g n", False),
         (gettext("Drafts"), "drafts.show", "edit", "drafts", side.drafts, "g d", side.came_back > 0),
         (gettext("Approvals"), "approvals.show", "checks", "approvals", side.approvals, "g v", side.approvals > 0),
         (gettext("Outbox"), "outbox.show", "send", "outbox", side.leaving + side.stuck, "g e", side.stuck > 0),
@@ -262,6 +263,9 @@ def _broken(side: Sidebar) -> list[Banner]:
     sending = [mailbox.name for mailbox in side.mailboxes if mailbox.smtp_error_code and mailbox.state != "off"]
     if sending:
         text = gettext("No mail leaves from: %(names)s.", names=gettext(", ").join(sending))
+        found.append(Banner("bad", text, health, gettext("What is wrong")))
+    if side.forgotten and g.who.is_manager:
+        text = gettext("The nightly check found customers’ mail that nobody would see.")
         found.append(Banner("bad", text, health, gettext("What is wrong")))
     return found
 
