@@ -21,6 +21,7 @@ from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
 from inbox import (
+    bulk,
     conversations,
     db,
     digests,
@@ -40,6 +41,7 @@ from inbox import (
     rule_runs,
     sending,
     sent_copies,
+    webhooks,
 )
 from inbox.config import settings
 from inbox.models import Conversation, FolderCount, Outgoing, RawMail, Setting
@@ -92,9 +94,11 @@ def all_steps() -> list[Step]:
         Step("copies", 5, _Due("copy_sent", "work", _copy_is_due, sent_copies.file_due).ring),
         Step("pending", 10, _Aside("pending", _file_pending).start),
         Step("notifications", 10, _Aside("notifications", lambda now: notification_mails.send_due(now=now)).start),
+        Step("webhooks", 5, _Due("call_webhooks", "work", webhooks.is_due, _call_webhooks).ring),
         Step("mailbox_trouble", 60, _tell_of_trouble),
         Step("rules", 20, _Aside("rules", _run_rules).start),
         Step("hand_back", 60, _hand_back),
+        Step("bulk", 1, _Aside("bulk", _go_on_with_bulk).start),
         Step("checkpoint", 1, lambda _now: db.checkpoint()),
         Step("presence", 10, _forget_presence),
         Step("give_up", 600, _give_up),
@@ -274,6 +278,17 @@ def _hand_back(now: datetime) -> None:
         rule_runs.hand_back(session, now=now)
 
 
+def _go_on_with_bulk(now: datetime) -> None:
+    """What somebody does to many conversations at once, step by step, each in a transaction of its own."""
+    with db.reading() as session:
+        unfinished = bulk.unfinished(session)
+    for bulk_id in unfinished:
+        more = True
+        while more:
+            with db.transaction() as session:
+                more = bulk.go_on(session, bulk_id, now=now)
+
+
 def _forget_presence(now: datetime) -> None:
     with db.transaction() as session:
         presence.forget_lapsed(session, now=now)
@@ -284,6 +299,10 @@ def _give_up(now: datetime) -> None:
         outbox.give_up(session, now=now)
 
 
+def _call_webhooks() -> None:
+    webhooks.call_due(now=datetime.now(UTC))
+
+
 def _tell_of_trouble(now: datetime) -> None:
     with db.transaction() as session:
         notifications.tell_of_trouble(session, now=now)
@@ -292,9 +311,11 @@ def _tell_of_trouble(now: datetime) -> None:
 def _keep_house(now: datetime) -> None:
     with db.transaction() as session:
         people.forget_old_tries(session, now=now)
+        bulk.forget_old(session, before=now - timedelta(days=bulk.KEPT_DAYS))
         heartbeats.forget_old(session, now=now)
         near_misses.forget_old(session, now=now)
         notifications.forget_old(session, now=now)
+        webhooks.forget_old(session, now=now)
 
 
 def _recount_nightly(now: datetime) -> None:

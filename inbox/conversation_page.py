@@ -194,6 +194,8 @@ class ConversationView:
     attachment_count: int
     unread: bool
     read_version: int  # 0: never opened by the viewer
+    category_id: int | None
+    needless: str  # closed without an answer: why
     joined_into_id: int | None  # it was emptied by a join: show that one instead
     tags: tuple[tuple[int, str, str], ...]  # (id, name, colour)
     messages: tuple[MessageView, ...]
@@ -246,6 +248,8 @@ def show(
         attachment_count=row.attachment_count,
         unread=(row.read_version or 0) < row.version,
         read_version=row.read_version or 0,
+        category_id=row.category_id,
+        needless=row.needless,
         joined_into_id=row.joined_into_id,
         tags=tags,
         messages=messages,

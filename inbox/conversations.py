@@ -66,6 +66,7 @@ EVENTS = {
     "split": N_("A part became a conversation of its own"),
     "moved": N_("It was moved to another mailbox"),
     "categorised": N_("The category changed"),
+    "field": N_("A field was filled in"),
     "linked": N_("It was linked with another conversation"),
     "unlinked": N_("A link was removed"),
     "escalated": N_("A step of a deadline was reached"),
@@ -358,8 +359,8 @@ def close_needless(
     words = " ".join(reason.split())[:200]
     if not words:
         raise UserError(N_("Say why no answer is needed."), field="reason")
-    before = conversation.status
-    answered(session, conversation, status="closed", at=now)
+    before, conversation.waiting_since = conversation.status, None
+    place(session, conversation, status="closed", closed_at=now, now=now)
     conversation.needless = words
     record(
         session, conversation, "status", now=now, actor_id=actor_id, before=before, after="closed", needless=words

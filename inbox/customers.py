@@ -9,6 +9,7 @@ from datetime import datetime
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.orm import Session
 
+from inbox import blocks
 from inbox.db import insert_into, new_ids
 from inbox.models import Person, PersonAddress
 
@@ -71,10 +72,13 @@ def _known(session: Session, addresses: Mapping[str, str] | list[str]) -> dict[s
 
 def _make(session: Session, named: dict[str, str], now: datetime) -> dict[str, Known]:
     """Inserts people and their addresses; an address that another transaction made meanwhile keeps its person."""
-    people = new_ids(session, Person, len(named))
+    people, blocked = new_ids(session, Person, len(named)), blocks.matching(session, named)
     session.connection().execute(
         insert(Person.__table__),
-        [{"id": number, "name": name, "created_at": now} for number, name in zip(people, named.values(), strict=True)],
+        [
+            {"id": number, "name": name, "created_at": now, "blocked": address in blocked}
+            for number, (address, name) in zip(people, named.items(), strict=True)
+        ],
     )
     made = session.execute(
         insert_into(session, PersonAddress)
@@ -85,4 +89,4 @@ def _make(session: Session, named: dict[str, str], now: datetime) -> dict[str, K
     if len(made) < len(named):
         bare = set(people) - {one.person_id for one in made}
         session.execute(delete(Person).where(Person.id.in_(bare)).execution_options(synchronize_session=False))
-    return {one.address: Known(one.person_id, named[one.address], blocked=False) for one in made}
+    return {one.address: Known(one.person_id, named[one.address], one.address in blocked) for one in made}

@@ -6,7 +6,7 @@ those. Nothing is counted and nothing skipped; counts come from the kept counter
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -23,6 +23,7 @@ from inbox.models import (
     Conversation,
     ConversationTag,
     Draft,
+    FieldValue,
     FolderCount,
     Mailbox,
     Presence,
@@ -81,6 +82,30 @@ class ListPage:
     newer: str | None
 
 
+@dataclass(frozen=True)
+class More:
+    """Further conditions of a list; None asks nothing."""
+
+    category_id: int | None = None
+    person_id: int | None = None
+    team_id: int | None = None
+    priority: str | None = None
+    waits_longer: datetime | None = None  # an answer is owed since before this moment
+    field: tuple[int, str] | None = None  # id of a custom field, and its value
+    found: tuple[int, ...] | None = None  # only these conversations: what a search for words found
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """What is asked, by name of the statement's parameter."""
+        field = None if self.field is None else {"more_field": self.field[0], "more_value": self.field[1]}
+        asked = {f"more_{name}": getattr(self, name) for name in _MORE if getattr(self, name) is not None}
+        return asked | (field or {}) | ({} if self.found is None else {"more_found": list(self.found)})
+
+
+_MORE = ("category_id", "person_id", "team_id", "priority", "waits_longer")
+NO_MORE = More()
+
+
 def counts(session: Session, who: Viewer, *, mailbox_id: int | None = None) -> dict[str, int]:
     """How many conversations stand in each box, of one mailbox or of all that `who` sees."""
     boxes = counts_by_mailbox(session, who)
@@ -119,23 +144,24 @@ def page(
     after: str | None = None,
     size: int = 50,
     order: Literal["newest", "waiting"] = "newest",
+    more: More = NO_MORE,
 ) -> ListPage:
     """One page of a box. `after` is a cursor of an earlier page; one that cannot be read gives the first page.
 
     `order="waiting"`: who waits longest for an answer comes first, then the rest by age. Raises NotFound for a box or a
     mailbox that `who` may not see.
     """
-    walk = _walk(session, who, box, mailbox_id=mailbox_id, tag_id=tag_id, owner_id=owner_id, order=order)
+    walk = _walk(session, who, box, mailbox_id=mailbox_id, tag_id=tag_id, owner_id=owner_id, order=order, more=more)
     size = max(1, min(size, LARGEST_PAGE))
     start = Cursor.read(after, order)
     keys = walk.keys(session, start, size + 1)
-    more, keys = len(keys) > size, keys[:size]
+    goes_on, keys = len(keys) > size, keys[:size]
     if start is not None and start.back:
         keys.reverse()
     rows = rows_of(session, who, [key.id for key in keys], now=now)
     if not keys:
         return ListPage(rows=(), older=None, newer=None)
-    has_older, has_newer = (True, more) if start is not None and start.back else (more, start is not None)
+    has_older, has_newer = (True, goes_on) if start is not None and start.back else (goes_on, start is not None)
     return ListPage(
         rows=rows,
         older=keys[-1].written(back=False) if has_older else None,
@@ -153,9 +179,10 @@ def neighbours(
     tag_id: int | None = None,
     owner_id: int | None = None,
     order: Literal["newest", "waiting"] = "newest",
+    more: More = NO_MORE,
 ) -> tuple[int | None, int | None]:
     """Ids of the conversations above and below this one in the list, whether it still stands in that box or not."""
-    walk = _walk(session, who, box, mailbox_id=mailbox_id, tag_id=tag_id, owner_id=owner_id, order=order)
+    walk = _walk(session, who, box, mailbox_id=mailbox_id, tag_id=tag_id, owner_id=owner_id, order=order, more=more)
     here = next(iter(db.rows(session, _PLACE, {"id": conversation_id})), None)
     if here is None or not who.may_see(here.mailbox_id):
         raise NotFound
@@ -163,6 +190,22 @@ def neighbours(
     above = walk.keys(session, Cursor(at=at, id=conversation_id, back=True), 1)
     below = walk.keys(session, Cursor(at=at, id=conversation_id, back=False), 1)
     return (above[0].id if above else None, below[0].id if below else None)
+
+
+def every_id(
+    session: Session,
+    who: Viewer,
+    box: str,
+    *,
+    mailbox_id: int | None = None,
+    tag_id: int | None = None,
+    owner_id: int | None = None,
+    more: More = NO_MORE,
+    most: int,
+) -> list[int]:
+    """Ids of all conversations of a list, the newest first, up to `most`."""
+    walk = _walk(session, who, box, mailbox_id=mailbox_id, tag_id=tag_id, owner_id=owner_id, order="newest", more=more)
+    return [key.id for key in walk.keys(session, None, most)]
 
 
 def rows_of(session: Session, who: Viewer, ids: Sequence[int], *, now: datetime) -> tuple[ListRow, ...]:
@@ -212,6 +255,7 @@ class Walk:
     order: str
     tag_id: int | None = None
     few_tagged: bool = False
+    more: More = NO_MORE
 
     def keys(self, session: Session, start: Cursor | None, limit: int) -> list[Cursor]:
         """The next `limit` keys beyond `start`, in walking direction."""
@@ -241,9 +285,10 @@ class Walk:
         back = back or (start is not None and start.back)
         owner = "any" if self.owner == "any" else "nobody" if self.owner is None else "one"
         tagged = "no" if self.tag_id is None else "few" if self.few_tagged else "many"
-        statement = _keys(len(self.mailbox_ids), owner, tagged, waiting, start is not None, back)
+        more = self.more.given
+        statement = _keys(len(self.mailbox_ids), owner, tagged, waiting, start is not None, back, tuple(more))
         given: dict[str, Any] = {f"mailbox{n}": mailbox_id for n, mailbox_id in enumerate(self.mailbox_ids)}
-        given |= {"status": self.status, "limit": limit}
+        given |= more | {"status": self.status, "limit": limit}
         if owner == "one":
             given["owner"] = self.owner
         if self.tag_id is not None:
@@ -262,6 +307,7 @@ def _walk(
     tag_id: int | None,
     owner_id: int | None,
     order: str,
+    more: More,
 ) -> Walk:
     if box not in BOXES or order not in ORDERS or (mailbox_id is not None and not who.may_see(mailbox_id)):
         raise NotFound
@@ -277,6 +323,7 @@ def _walk(
         order=order,
         tag_id=tag_id,
         few_tagged=tag_id is not None and _few_tagged(session, tag_id),
+        more=more,
     )
 
 
@@ -286,9 +333,11 @@ def _few_tagged(session: Session, tag_id: int) -> bool:
 
 
 @cache
-def _keys(mailboxes: int, owner: str, tagged: str, waiting: bool | None, beyond: bool, back: bool) -> Select[Any]:
+def _keys(
+    mailboxes: int, owner: str, tagged: str, waiting: bool | None, beyond: bool, back: bool, more: tuple[str, ...]
+) -> Select[Any]:
     """The statement for one shape of walk: (id, key) of the next rows, the best of each mailbox's best."""
-    arms = [_arm(n, owner, tagged, waiting, beyond, back).subquery() for n in range(mailboxes)]
+    arms = [_arm(n, owner, tagged, waiting, beyond, back, more).subquery() for n in range(mailboxes)]
     if len(arms) == 1:
         (arm,) = arms
         merged = select(arm.c.id, arm.c.place)
@@ -300,7 +349,9 @@ def _keys(mailboxes: int, owner: str, tagged: str, waiting: bool | None, beyond:
     return merged.order_by(*(sorting if waiting is not False else sorting[1:])).limit(bindparam("limit", type_=_INT))
 
 
-def _arm(n: int, owner: str, tagged: str, waiting: bool | None, beyond: bool, back: bool) -> Select[Any]:
+def _arm(
+    n: int, owner: str, tagged: str, waiting: bool | None, beyond: bool, back: bool, more: tuple[str, ...]
+) -> Select[Any]:
     c = aliased(Conversation)
     key = c.activity_at if waiting is None else c.waiting_since
     arm = select(c.id.label("id"), key.label("place")).where(
@@ -318,6 +369,7 @@ def _arm(n: int, owner: str, tagged: str, waiting: bool | None, beyond: bool, ba
             arm = arm.where(c.id.in_(carriers))
         else:
             arm = arm.where(carriers.where(ConversationTag.conversation_id == c.id).correlate(c).exists())
+    arm = arm.where(*(_CONDITIONS[name](c) for name in more if name in _CONDITIONS))
     downwards = (waiting is None) != back
     if beyond:
         place = (key, c.id) if waiting is not False else (c.id,)
@@ -387,6 +439,22 @@ def _unread(row: Any) -> bool:
 
 _INT = Conversation.id.type
 _IDS = bindparam("ids", expanding=True)
+_CONDITIONS: dict[str, Callable[[Any], Any]] = {
+    "more_category_id": lambda c: c.category_id == bindparam("more_category_id"),
+    # one person's conversations are few: they are read from their own end
+    "more_person_id": lambda c: c.id.in_(
+        select(Conversation.id).where(Conversation.person_id == bindparam("more_person_id"))
+    ),
+    "more_team_id": lambda c: c.team_id == bindparam("more_team_id"),
+    "more_priority": lambda c: c.priority == bindparam("more_priority"),
+    "more_waits_longer": lambda c: c.waiting_since < bindparam("more_waits_longer", type_=Utc()),
+    "more_field": lambda c: c.id.in_(
+        select(FieldValue.conversation_id).where(
+            FieldValue.field_id == bindparam("more_field"), FieldValue.value == bindparam("more_value")
+        )
+    ),
+    "more_found": lambda c: c.id.in_(bindparam("more_found", expanding=True)),
+}
 _MAILBOXES = bindparam("mailboxes", expanding=True)
 _NOW = bindparam("now", type_=Utc())
 _owner, _writer = aliased(User), aliased(User)

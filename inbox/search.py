@@ -124,6 +124,15 @@ def search(
     )
 
 
+def ids(session: Session, who: Viewer, query: str, *, most: int) -> tuple[int, ...]:
+    """The conversations with the newest matches, up to `most`."""
+    asked = _narrowed(session, who, search_query.read(query))
+    if asked is None:
+        return ()
+    best, _place = _best_matches(session, asked, before=ALL_PLACES, size=most)
+    return tuple(list(best)[:most])
+
+
 def pieces(found: str, words: Sequence[str]) -> tuple[tuple[str, bool], ...]:
     """The part of a text around the first searched word, as pieces (text, is it a searched word) of plain text."""
     flat = " ".join(found[:SHOWN].split())

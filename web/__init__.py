@@ -68,7 +68,12 @@ PAGES = (
     "joins",
     "autoanswers",
     "notifications",
+    "webhooks",
     "arranging",
+    "bulk",
+    "blocks",
+    "labels",
+    "views",
 )
 
 

@@ -11,7 +11,7 @@ from flask import Blueprint, g, redirect, render_template, request, url_for
 from markupsafe import Markup
 from werkzeug.wrappers import Response as AnyResponse
 
-from inbox import approvals, conversation_page, following, links, lists, moves, people, presence, triage
+from inbox import approvals, conversation_page, fields, following, links, lists, moves, people, presence, tags, triage
 from inbox import later as later_sendings
 from inbox.conversation_page import ConversationView, EventView, MessageView, NoteView
 from inbox.drafts import DraftView
@@ -79,6 +79,8 @@ def _context(view: ConversationView, *, way: dict[str, Any], composing: DraftVie
         "shown": _shown(view),
         "team": people.colleagues(g.session, g.who, mailbox_id=view.mailbox_id),
         "all_tags": lists.tags(g.session),
+        "categories": tags.categories(g.session),
+        "fields": fields.of_conversation(g.session, view.id, view.mailbox_id),
         "links": links.of(g.session, g.who, view.id),
         "move_to": moves.targets(g.session, g.who, but=view.mailbox_id) if len(g.who.mailbox_ids) > 1 else (),
         "scheduled": later_sendings.scheduled(g.session, g.who, conversation_id=view.id) if view.locked else (),
@@ -223,6 +225,8 @@ def set_status(conversation_id: int) -> AnyResponse:
     if status == "snoozed":
         until = later.read(request.form.get("until", ""), now=g.now, zone=language.zone())
         triage.snooze(**given, until=until, in_any_case="in_any_case" in request.form)
+    elif status == "needless":
+        triage.close_needless(**given, reason=request.form.get("reason", ""))
     elif status == "open":
         (triage.not_spam if before == "spam" else triage.reopen)(**given)
     elif status in ("waiting", "closed", "spam"):
@@ -235,6 +239,7 @@ def set_status(conversation_id: int) -> AnyResponse:
         "waiting": gettext("Waiting for the customer."),
         "closed": gettext("Closed."),
         "spam": gettext("Marked as spam."),
+        "needless": gettext("Closed without an answer."),
     }[status]
     undo = before if before not in ("snoozed", status) else "open"
     edge.tell(

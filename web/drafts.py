@@ -23,7 +23,10 @@ from web.words import words
 pages = Blueprint("drafts", __name__)
 
 PAIR = tuple[str, str]
-WAY = ("box", "mailbox", "tag", "owner", "order")  # parts of a list's address
+WAY = (
+    "box", "mailbox", "tag", "owner", "order", "category", "person", "team", "priority", "waiting", "field", "value",
+    "text", "view",
+)  # parts of a list's address  # fmt: skip
 DECIDED = ("returned", "approved")  # a draft that came back from its approver
 UNSPOKEN = '(),:;<>@[]\\"'  # characters that a display name needs quotation marks for
 

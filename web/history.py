@@ -46,6 +46,12 @@ def event(one: EventView, names: Mapping[int, str]) -> str:
             return gettext("%(who)s made a conversation of its own of a part", who=who)
         case "moved":
             return gettext("%(who)s moved it to %(mailbox)s", who=who, mailbox=about.get("mailbox", ""))
+        case "categorised":
+            return gettext("%(who)s set the category “%(category)s”", who=who, category=about.get("category", ""))
+        case "field":
+            return gettext(
+                "%(who)s set “%(field)s” to “%(value)s”", who=who, field=about.get("field", ""), value=about.get("value", "")
+            )
         case "linked":
             return gettext("%(who)s linked it with conversation %(number)s", who=who, number=about.get("other", ""))
         case "unlinked":
@@ -127,6 +133,10 @@ def _assigned(who: str, before: str, after: str, one: EventView) -> str:
 
 def _status(who: str, about: Mapping[str, Any]) -> str:
     after = about.get("after")
+    if about.get("needless"):
+        return gettext("%(who)s closed it, no answer needed: %(reason)s", who=who, reason=about["needless"])
+    if after == "snoozed" and "until" not in about:
+        return gettext("%(who)s undid a change", who=who)
     if not who:
         return {
             "open": gettext("Open again: its time has come"),

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from flask import Flask, current_app, g, request, url_for
 
-from inbox import sidebar
+from inbox import sidebar, views
 from inbox.sidebar import Sidebar, SideMailbox
 from web.language import gettext, ngettext, once_for_a_language, unit_words
 
@@ -66,7 +66,7 @@ def house() -> House:
     """Built once for a page, from a handful of small queries."""
     side = sidebar.show(g.session, g.who, now=g.now)
     g.house = House(
-        groups=tuple(group for group in (_boxes(side), _mailboxes(side), _more(side), _settings()) if group.items),
+        groups=tuple(group for group in (_boxes(side), _views(), _mailboxes(side), _more(side), _settings()) if group.items),
         account=_account(),
         banners=_banners(side),
         newest=side.newest,
@@ -158,6 +158,23 @@ def _boxes(side: Sidebar) -> Group:
     )
 
 
+def _views() -> Group:
+    here = request.args.get("view", type=int) if request.endpoint == "inbox.show" else None
+    kept = views.all_of(g.session, g.who)
+    items = [
+        Item(
+            one.name,
+            url_for("inbox.show", box=one.box, **one.query, view=one.id),
+            icon="users" if one.shared else "filter",
+            here=one.id == here,
+        )
+        for one in kept
+    ]
+    if kept:
+        items.append(Item(gettext("Manage views"), url_for("views.show"), icon="settings", here=_here("views.show")))
+    return Group(gettext("Views"), tuple(items))
+
+
 def _mailboxes(side: Sidebar) -> Group:
     return Group(
         gettext("Mailboxes"),
@@ -196,9 +213,15 @@ def _more(side: Sidebar) -> Group:
 
 
 def _settings() -> Group:
-    wanted = [(gettext("Health"), "health.show", "activity", "g h")]
+    wanted = [
+        (gettext("Health"), "health.show", "activity", "g h"),
+        (gettext("Blocked senders"), "blocks.show", "ban", "g n"),
+    ]
+    if g.who.is_manager:
+        wanted.append((gettext("Tags, categories and fields"), "labels.show", "tags", "g y"))
     if g.who.is_manager:
         wanted.append((gettext("People"), "people.show", "users", "g p"))
+        wanted.append((gettext("Webhooks"), "webhooks.shared", "webhook", "g k"))
         wanted.append((gettext("Safe sending"), "guards.show", "shield-check", "g f"))
         wanted.append((gettext("Deadlines"), "deadlines.show", "clock", "g l"))
         wanted.append((gettext("Rules"), "rules.show", "list-numbers", "g r"))

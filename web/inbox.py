@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode as url_encode
 
@@ -11,18 +12,22 @@ from flask import Blueprint, Response, current_app, g, jsonify, redirect, render
 from markupsafe import Markup
 from werkzeug.wrappers import Response as AnyResponse
 
-from inbox import lists, people, sidebar, triage
+from inbox import bulk, lists, people, search, sidebar, tags, views
 from inbox.errors import N_, NotFound, UserError
-from inbox.lists import BOXES, ListRow
+from inbox.joins import MOST_JOINED
+from inbox.lists import BOXES, NO_MORE, ListRow, More
 from web import edge, house, language, later
 from web.assets import asset
+from web.bulk import after as after_bulk
 from web.deadlines import due
-from web.language import gettext, ngettext, once_for_a_language
+from web.language import gettext, once_for_a_language
 
 pages = Blueprint("inbox", __name__)
 
 PAGE_SIZE = 50
 MOST_AT_ONCE = 200  # conversations in one bulk change, rows in one update
+MOST_FOUND = 2_000  # conversations with the newest matches that a filter by words looks at
+LONGEST_WAITING = 24 * 365  # hours
 ROW_ICONS = ("alert-triangle", "pencil", "eye", "edit", "paperclip", "zzz", "clock", "corner-up-left")
 
 
@@ -35,18 +40,53 @@ class Wanted:
     tag_id: int | None
     owner_id: int | None
     order: str
+    category_id: int | None = None
+    person_id: int | None = None
+    team_id: int | None = None
+    priority: str = ""
+    waiting: int | None = None  # hours that an answer is owed for at least
+    field: int | None = None  # of the custom field that must have `value`
+    value: str = ""
+    text: str = ""  # words that must stand in it
+    view: int | None = None  # the saved view that one looks at
 
     @property
     def query(self) -> dict[str, Any]:
         """The same as parts of an address; what is usual stands in none."""
-        query = {"mailbox": self.mailbox_id, "tag": self.tag_id, "owner": self.owner_id}
+        query = {"mailbox": self.mailbox_id, "tag": self.tag_id, "owner": self.owner_id, **self.more_query}
         return {name: value for name, value in query.items() if value} | (
             {"order": self.order} if self.order != "newest" else {}
         )
 
     @property
+    def more_query(self) -> dict[str, Any]:
+        return {
+            "category": self.category_id,
+            "person": self.person_id,
+            "team": self.team_id,
+            "priority": self.priority,
+            "waiting": self.waiting,
+            "field": self.field if self.value else None,
+            "value": self.value if self.field else "",
+            "text": self.text,
+            "view": self.view,
+        }
+
+    @property
     def filters(self) -> dict[str, Any]:
-        return {"mailbox_id": self.mailbox_id, "tag_id": self.tag_id, "owner_id": self.owner_id}
+        return {"mailbox_id": self.mailbox_id, "tag_id": self.tag_id, "owner_id": self.owner_id, "more": self.more}
+
+    @property
+    def more(self) -> More:
+        return More(
+            category_id=self.category_id,
+            person_id=self.person_id,
+            team_id=self.team_id,
+            priority=self.priority or None,
+            waits_longer=g.now - timedelta(hours=self.waiting) if self.waiting else None,
+            field=(self.field, self.value) if self.field and self.value else None,
+            found=search.ids(g.session, g.who, self.text, most=MOST_FOUND) if self.text else None,
+        )
 
     @classmethod
     def read(cls, box: str) -> Wanted:
@@ -56,7 +96,26 @@ class Wanted:
     def of(cls, box: str, given: Mapping[str, Any]) -> Wanted:
         """From parts of an address that came with another page."""
         mailbox_id, tag_id, owner_id = (_number(given.get(name)) for name in ("mailbox", "tag", "owner"))
-        return cls(box, mailbox_id, tag_id, owner_id, "waiting" if given.get("order") == "waiting" else "newest")
+        category, person, team, waiting, field, view = (
+            _number(given.get(name)) for name in ("category", "person", "team", "waiting", "field", "view")
+        )
+        priority, value, text = (" ".join(str(given.get(n) or "").split())[:200] for n in ("priority", "value", "text"))
+        return cls(
+            box,
+            mailbox_id,
+            tag_id,
+            owner_id,
+            "waiting" if given.get("order") == "waiting" else "newest",
+            category_id=category,
+            person_id=person,
+            team_id=team,
+            priority=priority,
+            waiting=min(waiting, LONGEST_WAITING) if waiting else None,
+            field=field,
+            value=value,
+            text=text,
+            view=view,
+        )
 
 
 def _number(given: Any) -> int | None:
@@ -93,6 +152,8 @@ def show(box: str) -> str:
         older=_address(wanted, after=page.older) if page.older else "",
         newer=_address(wanted, after=page.newer) if page.newer else "",
         tags=lists.tags(g.session),
+        categories=tags.categories(g.session),
+        view=next((one for one in views.all_of(g.session, g.who) if one.id == wanted.view), None) if wanted.view else None,
         team=people.colleagues(g.session, g.who),
         snoozes=later.choices(g.now, language.zone()),
         shown=shown(wanted),
@@ -105,10 +166,14 @@ def rows(box: str) -> str:
     if box not in BOXES:
         raise NotFound
     wanted = Wanted.read(box)
-    found = lists.rows_of(g.session, g.who, ids_of(request.args.getlist("id")), now=g.now)
-    return render_template(
-        "inbox/rows.html", rows=[row for row in found if _stands_in(row, wanted)], shown=shown(wanted)
-    )
+    asked, more = ids_of(request.args.getlist("id")), wanted.more
+    if more == NO_MORE:
+        found = [row for row in lists.rows_of(g.session, g.who, asked, now=g.now) if _stands_in(row, wanted)]
+    else:
+        within = tuple(one for one in asked if more.found is None or one in more.found)
+        given = wanted.filters | {"more": replace(more, found=within)}
+        found = list(lists.page(g.session, g.who, box, now=g.now, size=MOST_AT_ONCE, **given).rows)
+    return render_template("inbox/rows.html", rows=found, shown=shown(wanted))
 
 
 @pages.get("/inbox/counts")
@@ -118,22 +183,25 @@ def counts() -> Response:
 
 @pages.post("/inbox/changes")
 def change() -> AnyResponse:
-    """One thing done to several conversations at once."""
-    ids = ids_of(request.form.getlist("id"))
+    """One thing done to several conversations at once; {all}: to all of the list, also those on its other pages."""
+    ids = _every_id() if "all" in request.form else ids_of(request.form.getlist("id"))
     back = edge.same_origin(request.form.get("next"), otherwise=url_for("inbox.show", box="unassigned"))
     if not ids:
         edge.tell(gettext("Choose conversations first."), kind="info")
         return redirect(back, 303)
     action = request.form.get("action", "")
     if action == "join":
-        return redirect(url_for("joins.new", id=ids), 303)
+        return redirect(url_for("joins.new", id=ids[:MOST_JOINED]), 303)
     given = _given_with(action)
     action = "assign" if action == "take" else action
-    done = triage.many(g.session, g.who, ids, action, now=g.now, **given)
-    undo = _undo(action, request.form.get("box", ""))
-    told = ngettext("%(num)d conversation: %(what)s", "%(num)d conversations: %(what)s", done, what=_what(action))
-    edge.tell(told, undo=url_for("inbox.change") if undo else "", fields={"action": undo, "id": ids} if undo else None)
-    return redirect(back, 303)
+    return after_bulk(bulk.start(g.session, g.who, action, ids, now=g.now, **given), back)
+
+
+def _every_id() -> list[int]:
+    form = request.form
+    given = {name.removeprefix("way_"): value for name, value in form.items() if name.startswith("way_")}
+    wanted = Wanted.of(form.get("box", ""), given)
+    return lists.every_id(g.session, g.who, wanted.box, most=bulk.MOST + 1, **wanted.filters)
 
 
 @dataclass(frozen=True)
@@ -246,32 +314,10 @@ def _given_with(action: str) -> dict[str, Any]:
         return {"until": later.read(form.get("until", ""), now=g.now, zone=language.zone())}
     if action == "tag":
         return {"name": form.get("tag", "")}
+    if action == "needless":
+        return {"reason": form.get("reason", "")}
+    if action == "categorise":
+        return {"category_id": _number(form.get("category"))}
     if action in ("close", "reopen", "wait", "spam", "not_spam", "mark_unread"):
         return {}
     raise UserError(N_("Choose what to do."))
-
-
-def _undo(action: str, box: str) -> str:
-    """The action that takes this one back for conversations of that box; "" where none does."""
-    from_open = {"close": "reopen", "spam": "not_spam", "snooze": "reopen", "wait": "reopen"}
-    others = {
-        ("reopen", "closed"): "close",
-        ("reopen", "waiting"): "wait",
-        ("close", "waiting"): "wait",
-        ("not_spam", "spam"): "spam",
-    }
-    return from_open.get(action, "") if box in ("unassigned", "mine", "open") else others.get((action, box), "")
-
-
-def _what(action: str) -> str:
-    return {
-        "assign": gettext("assigned"),
-        "close": gettext("closed"),
-        "reopen": gettext("opened again"),
-        "wait": gettext("waiting for the customer"),
-        "snooze": gettext("snoozed"),
-        "spam": gettext("marked as spam"),
-        "not_spam": gettext("no longer spam"),
-        "mark_unread": gettext("marked as unread"),
-        "tag": gettext("tagged"),
-    }[action]

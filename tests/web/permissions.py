@@ -325,6 +325,14 @@ ROUTES: dict[tuple[str, str], Route] = {
     ("notifications.show", "GET"): route("agent", "/notifications?unread=1"),
     ("notifications.fresh", "GET"): route("agent", "/notifications/fresh?after=0"),
     ("notifications.mark_read", "POST"): route("agent", "/notifications/readings", form=lambda w: {"all": "1"}),
+    ("webhooks.own", "GET"): route("agent", "/preferences/webhook"),
+    ("webhooks.set_own", "POST"): route(
+        "agent", "/preferences/webhook", form=lambda w: {"url": "http://127.0.0.1/"}, refused=True
+    ),
+    ("webhooks.shared", "GET"): route("manager", "/webhooks"),
+    ("webhooks.add", "POST"): route("manager", "/webhooks", form=lambda w: {"name": "Chat"}, refused=True),
+    ("webhooks.remove", "POST"): route("agent", "/webhooks/999999/removal", not_found=True),
+    ("webhooks.try_out", "POST"): route("agent", "/webhooks/999999/trials", not_found=True),
     ("notifications.choices", "GET"): route("agent", "/preferences/notifications"),
     ("notifications.choose", "POST"): route(
         "agent", "/preferences/notifications", form=lambda w: {"quiet_from": "25:00"}, refused=True
