@@ -38,6 +38,7 @@ class Settings(BaseSettings):
     web_workers: int = Field(2, ge=1, le=32, description="Web processes")
     trusted_proxies: int = Field(0, ge=0, le=5, description="How many reverse proxies stand before us; 0: proxy headers are ignored")
     tls_ca_file: Path | None = Field(None, description="Extra CA certificates for mail servers with a private CA")
+    webhook_private: bool = Field(False, description="Webhooks may be called at private addresses and over http")
     demo: bool = Field(True, description="Connect the demo mailbox on the first start")
 
     @field_validator("database_url")

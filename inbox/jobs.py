@@ -3,7 +3,9 @@ changes nothing but a few seconds, because the clock rings again for whatever is
 
 from __future__ import annotations
 
-from inbox import sending, sent_copies
+from datetime import UTC, datetime
+
+from inbox import sending, sent_copies, webhooks
 
 
 def send() -> None:
@@ -14,3 +16,8 @@ def send() -> None:
 def copy_sent() -> None:
     """Sent mails get their copy in the Sent folder."""
     sent_copies.file_due()
+
+
+def call_webhooks() -> None:
+    """Webhooks that are due are called."""
+    webhooks.call_due(now=datetime.now(UTC))

@@ -69,6 +69,7 @@ PAGES = (
     "autoanswers",
     "notifications",
     "webhooks",
+    "webhooks",
     "arranging",
     "bulk",
     "blocks",
