@@ -14,7 +14,7 @@ from routing.facts import FIELDS
 from routing.refusals import Refused
 from routing.traces import Trace
 from web import language
-from web.language import gettext, ngettext, once_for_a_language
+from web.language import gettext, once_for_a_language
 
 Told = Mapping[str, Any]
 
@@ -203,8 +203,8 @@ def condition(told: Told, names: Names, *, inside: bool = False) -> str:
         if how in told:
             parts = [condition(one, names, inside=True) for one in told[how]]
             if how == "none":
-                return gettext("not (%(parts)s)", parts=_or(parts))
-            text = _and(parts) if how == "all" else _or(parts)
+                return gettext("not (%(parts)s)", parts=gettext(", or ").join(parts))
+            text = _and(parts) if how == "all" else gettext(", or ").join(parts)
             return gettext("(%(parts)s)", parts=text) if inside and len(parts) > 1 else text
     return question(told, names)
 
@@ -223,7 +223,7 @@ def question(told: Told, names: Names) -> str:
         return gettext("%(what)s is empty", what=what)
     if operator == "between" and len(shown) == 2:
         return gettext("%(what)s is between %(first)s and %(last)s", what=what, first=shown[0], last=shown[1])
-    told_values = _or([f"“{one}”" if kind in ("text", "texts", "header") else one for one in shown])
+    told_values = _or([_quoted(one) if kind in ("text", "texts", "header") else one for one in shown])
     return {
         "contains": gettext("%(what)s contains %(values)s", what=what, values=told_values),
         "equals": gettext("%(what)s is exactly %(values)s", what=what, values=told_values),
@@ -265,7 +265,7 @@ def way(one: Told, names: Names) -> str:
                 return gettext("whoever last had this customer or the company")
             return gettext("whoever last had this customer")
         case "team":
-            return gettext("%(team)s", team=team)
+            return team
         case "round_robin":
             told = gettext("%(team)s in turn", team=team)
         case "least_open":
@@ -482,8 +482,8 @@ def _question_at(asked: Told, path: str) -> Told | None:
     return here if isinstance(here, dict) and "field" in here else None
 
 
-def mails(count: int) -> str:
-    return ngettext("%(num)d mail", "%(num)d mails", count)
+def _quoted(text: str) -> str:
+    return gettext("“%(words)s”", words=text)
 
 
 def _name(names: Mapping[int, str], wanted: object) -> str:

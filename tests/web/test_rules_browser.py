@@ -1,0 +1,99 @@
+"""The rule editor in a real Chromium, in Japanese: lines, groups, a mistake, dry run, switching on; also on a phone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from inbox import db
+from inbox.models import Rule, RuleVersion, User
+from tests.web.conftest import World
+
+AXE = Path(__file__).parents[1] / "vendor" / "axe.min.js"
+
+pytestmark = pytest.mark.only_on("sqlite")
+
+
+@pytest.fixture
+def mei(world: World) -> World:
+    """The manager reads Japanese."""
+    with db.transaction() as session:
+        session.get_one(User, world.users["manager"]).locale = "ja"
+    return world
+
+
+def accessible(page: Any) -> None:
+    page.add_script_tag(path=str(AXE))
+    found = page.evaluate("axe.run({ resultTypes: ['violations'] })")
+    assert [(one["id"], [node["target"] for node in one["nodes"]]) for one in found["violations"]] == []
+
+
+def test_a_rule_is_written_tried_and_switched_on_in_japanese(
+    mei: World, served: str, signed_page: Callable[..., Any]
+) -> None:
+    page = signed_page("manager", locale="ja-JP", bypass_csp=True)
+    page.goto(f"{served}/rules")
+    page.get_by_role("link", name="ルールを追加").first.click()
+    page.get_by_label("ルール名").fill("照明の問い合わせ")
+    page.locator("[id='condition.how']").select_option(label="いずれかの条件を満たす")
+    page.locator("[id='condition.0.values']").fill("lamp\nライト")
+    page.get_by_role("button", name="条件を追加", exact=True).click()
+    page.locator("[id='condition.1.field']").select_option(label="添付ファイルの数")  # draws the line anew
+    page.locator("[id='condition.1.operator']").select_option(label="次の値以上である")
+    page.wait_for_selector("input[id='condition.1.values']")
+    page.locator("[id='actions.0.do']").select_option(label="優先度を変える")
+    page.locator("[id='actions.0.priority']").select_option(label="高")
+    assert page.locator("[id='condition.0.values']").input_value() == "lamp\nライト"
+
+    page.get_by_role("button", name="保存して試す").click()  # a number is missing
+    page.wait_for_selector("[id='condition.1.values-error']")
+    assert page.locator("[id='condition.1.values']").get_attribute("aria-invalid") == "true"
+    accessible(page)
+    page.locator("[id='condition.1.values']").fill("3")
+    page.get_by_role("button", name="保存して試す").click()
+
+    page.wait_for_selector(".rule-count")
+    assert page.locator(".rule-count strong").inner_text() == "1件のメールが対象になります"
+    sentence = page.locator(".rule-sentence").inner_text()
+    assert sentence == (
+        "メールが届いたとき、件名に「lamp」または「ライト」を含む、または添付ファイルの数が3以上であるなら、優先度を高にする。"
+    )
+    assert page.get_by_role("link", name="Broken lamp").is_visible()
+    accessible(page)
+    page.get_by_role("button", name="オンにする").click()
+    page.wait_for_selector(".rules")
+    accessible(page)
+    with db.reading() as session:
+        rule = session.scalars(select(Rule)).one()
+        body = session.get_one(RuleVersion, (rule.id, 1)).body
+    assert rule.enabled
+    assert body["condition"]["any"][1] == {"field": "attachment_count", "operator": "at_least", "values": [3]}
+
+
+def test_rules_are_ordered_by_dragging_and_the_editor_fits_a_phone(
+    mei: World, served: str, signed_page: Callable[..., Any]
+) -> None:
+    page = signed_page("manager", locale="ja-JP")
+    for name in ("一番", "二番"):
+        page.goto(f"{served}/rules/new")
+        page.get_by_label("ルール名").fill(name)
+        page.locator("[id='condition.0.values']").fill("x")
+        page.locator("[id='actions.0.do']").select_option("spam")
+        page.get_by_role("button", name="保存して試す").click()
+        page.wait_for_selector(".rule-count")
+    page.goto(f"{served}/rules")
+    assert page.locator(".rule-name > a").all_inner_texts() == ["一番", "二番"]
+    with page.expect_navigation():
+        page.locator(".rule-row").nth(1).drag_to(page.locator(".rule-row").nth(0), target_position={"x": 20, "y": 2})
+    page.wait_for_selector(".rules")
+    assert page.locator(".rule-name > a").all_inner_texts() == ["二番", "一番"]
+
+    page.set_viewport_size({"width": 390, "height": 844})
+    for path in ("/rules", "/rules/new", "/teams", "/teams/new"):
+        page.goto(served + path)
+        wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        assert wide <= 0, path
