@@ -38,7 +38,7 @@ def change(mailbox_id: int) -> Response | str | Page:
         form = _form(request.form)
         if request.form.get("what") == "preview":
             shown = answers.preview(g.session, g.who, mailbox_id, form, now=g.now)
-            return render_template("autoanswers/show.html", **page, previewed=shown)
+            return render_template("autoanswers/show.html", **page | {"previewed": shown})
         answers.change(g.session, g.who, mailbox_id, form, now=g.now)
     except UserError as error:
         return edge.form_again("autoanswers/show.html", error, **page)
