@@ -331,8 +331,12 @@ ROUTES: dict[tuple[str, str], Route] = {
     ),
     ("webhooks.shared", "GET"): route("manager", "/webhooks"),
     ("webhooks.add", "POST"): route("manager", "/webhooks", form=lambda w: {"name": "Chat"}, refused=True),
-    ("webhooks.remove", "POST"): route("agent", "/webhooks/999999/removal", not_found=True),
-    ("webhooks.try_out", "POST"): route("agent", "/webhooks/999999/trials", not_found=True),
+    ("webhooks.try_out", "POST"): route(
+        "agent", lambda w: f"/webhooks/{w.more['webhook']}/trials", hidden_from=NOT_MINE
+    ),
+    ("webhooks.remove", "POST"): route(
+        "agent", lambda w: f"/webhooks/{w.more['webhook']}/removal", hidden_from=NOT_MINE
+    ),
     ("notifications.choices", "GET"): route("agent", "/preferences/notifications"),
     ("notifications.choose", "POST"): route(
         "agent", "/preferences/notifications", form=lambda w: {"quiet_from": "25:00"}, refused=True

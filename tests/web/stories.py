@@ -27,6 +27,7 @@ from inbox import (
     tags,
     triage,
     views,
+    webhooks,
 )
 from inbox.blobs import blobs
 from inbox.config import settings
@@ -208,6 +209,8 @@ def one_of_each(session: Session, support: int, agent: Viewer, *, now: datetime)
     session.flush()
     made["policy"] = policy.id
     tomorrow = now + timedelta(days=1)
+    webhooks.set_own(session, agent, "https://hooks.example/", now=now)
+    made["webhook"] = webhooks.own(session, agent).id
     made["handover"] = handovers.write(session, agent, text="Call back", mailbox_id=support, until=tomorrow, now=now)
     made |= _who_answers(session, agent, now=now)
     made |= _approval(session, agent, a_draft(session, agent, lines[4], now=now), now=now)

@@ -148,7 +148,7 @@ def test_a_mention_in_japanese_is_completed_by_keys_and_rings_within_a_second(
     mei.goto(f"{served}/conversations/{world.mine}")
     mei.wait_for_selector("[data-conversation][data-live]")
     mei.keyboard.press("n")
-    field = mei.get_by_label("チーム宛てのメモ")
+    field = mei.locator("#note-text")
     field.press_sequentially("@青")
     expect(mei.get_by_role("option", name="青井 葵")).to_be_visible()
     field.press("Enter")
