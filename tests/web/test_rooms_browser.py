@@ -37,6 +37,11 @@ ROOMS = (
     "/mailboxes/{support}/settings",
     "/mailboxes/{support}/removal",
     "/outbox/{outgoing}",
+    "/board",
+    "/calendars/new",
+    "/deadlines/new",
+    "/handovers",
+    "/conversations/{mine}/deadlines",
 )
 
 pytestmark = pytest.mark.only_on("sqlite")
@@ -68,6 +73,7 @@ def paths(world: World) -> list[str]:
         "agent": world.users["agent"],
         "support": world.support,
         "outgoing": world.outgoing,
+        "mine": world.mine,
     }
     return [path.format(**known) for path in ROOMS]
 
