@@ -174,7 +174,8 @@ def test_a_changed_policy_reaches_every_open_conversation_in_batches(engine, mon
             more = kept_deadlines.go_on_anew(session, now=FRIDAY + DAY * 30)
             rounds += 1
     with db.reading() as session:
-        rows = session.execute(select(Conversation.status, Conversation.due_at, Conversation.next_step_at)).all()
+        columns = (Conversation.status, Conversation.due_at, Conversation.next_step_at)
+        rows = session.execute(select(*columns).order_by(Conversation.id)).all()
         assert session.get(Setting, kept_deadlines.ANEW) is None
     assert rounds == 3
     assert [(status, tokyo(due)) for status, due, _step in rows] == [("open", "11-24 10:00")] * 8 + [("closed", "")]
