@@ -11,9 +11,9 @@ from typing import Any
 from sqlalchemy import literal, select
 from sqlalchemy.orm import Session
 
-from inbox import conversations, drafts, people, search
+from inbox import assignment, conversations, drafts, people, search
 from inbox.db import insert_into
-from inbox.models import Mailbox, ThreadKey
+from inbox.models import Conversation, Mailbox, ThreadKey
 from inbox.people import Viewer
 
 
@@ -25,23 +25,32 @@ def move(session: Session, who: Viewer, conversation_id: int, mailbox_id: int, *
     mailbox = people.mailbox(session, who, mailbox_id)
     found = people.conversation(session, who, conversation_id, lock=True)
     before = found.mailbox_id
+    carry(session, found, mailbox, now=now, actor_id=who.id)
+    return before
+
+
+def carry(
+    session: Session, found: Conversation, mailbox: Mailbox, *, now: datetime, actor_id: int | None, **about: Any
+) -> None:
+    """The same, without asking who may: for rules. `about`: what else the history keeps."""
+    before = found.mailbox_id
     if before == mailbox.id:
-        return before
+        return
     search.belongs_to(session, found.id, before=before, after=mailbox.id)
     drafts.leave_from(session, found.id, mailbox)
     _be_found(session, found.id, mailbox)
     readers = conversations.readers(session, found)
-    seen_by = dict(people.colleagues(session, who, mailbox_id=mailbox.id))
+    seen_by = {one.id for one in assignment.people_of(session, mailbox.id, now=now) if one.active and one.may_see}
     owner_id = found.owner_id if found.owner_id in seen_by else None
     told: dict[str, Any] = {"from": before, "to": mailbox.id, "mailbox": mailbox.name}
     if owner_id != found.owner_id:
         told["owner"] = found.owner_id
-    conversations.record(session, found, "moved", now=now, actor_id=who.id, **told)  # for those who saw it until now
+    # for those who saw it until now
+    conversations.record(session, found, "moved", now=now, actor_id=actor_id, **told, **about)
     conversations.place(session, found, mailbox_id=mailbox.id, owner_id=owner_id, now=now)
     found.version += 1
     session.flush()
     conversations.mark_read(session, found, readers)
-    return before
 
 
 def targets(session: Session, who: Viewer, *, but: int) -> tuple[tuple[int, str], ...]:

@@ -19,7 +19,7 @@ from sqlalchemy import func, insert, select, update
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.orm import Session
 
-from inbox import assignment, conversations, rule_facts, rules, working_hours
+from inbox import assignment, conversations, moves, rule_facts, rules, telling, working_hours
 from inbox.conversations import upsert
 from inbox.mail.languages import language_of
 from inbox.models import (
@@ -35,6 +35,7 @@ from inbox.models import (
     RuleWaited,
     Tag,
     Team,
+    TeamMember,
 )
 from inbox.rule_facts import Case
 from routing.actions import (
@@ -43,6 +44,8 @@ from routing.actions import (
     Assign,
     GiveToTeam,
     MarkSpam,
+    MoveToMailbox,
+    Notify,
     RemoveTag,
     SetPriority,
     SetStatus,
@@ -276,12 +279,14 @@ def _attempt(session: Session, in_force: Compiled, cases: Sequence[Case], happen
 def _carry_out(
     session: Session, desk: assignment.Desk, one: _Evaluated, conversation: Conversation, *, now: datetime
 ) -> None:
-    status = conversation.status
+    status, tell = conversation.status, []
     for todo in one.decision.todo:
         if not _would_change(session, conversation, todo.action):
             continue
         try:
-            if isinstance(todo.action, Assign):
+            if isinstance(todo.action, Notify):
+                tell.append(todo.action)
+            elif isinstance(todo.action, Assign):
                 told = _assign(desk, conversation, todo.action, one, **one.asked_by(todo))
                 one.assignment = told | {"rule": todo.rule_id}
             else:
@@ -296,6 +301,17 @@ def _carry_out(
         one.assignment = desk.hand_out(
             conversation, assignment.by_team(one.team_in_charge), language=_language(one.case)
         )
+    for notify in tell:  # now the owner is known
+        _tell(session, conversation, notify, now=now)
+
+
+def _tell(session: Session, conversation: Conversation, notify: Notify, *, now: datetime) -> None:
+    to = set(notify.people)
+    if notify.teams:
+        to.update(session.scalars(select(TeamMember.user_id).where(TeamMember.team_id.in_(notify.teams))))
+    if notify.owner and conversation.owner_id is not None:
+        to.add(conversation.owner_id)
+    telling.about(session, "rule", now=now, to=to, conversation_id=conversation.id)
 
 
 def _assign(
@@ -328,6 +344,8 @@ def _do(session: Session, conversation: Conversation, action: Action, *, now: da
             conversations.set_status(session, conversation, "spam", **told)
         case SetPriority(priority):
             conversations.set_priority(session, conversation, priority, **told)
+        case MoveToMailbox(mailbox_id):
+            moves.carry(session, conversation, session.get_one(Mailbox, mailbox_id), **told)
         case _:
             raise NotImplementedError(type(action).__name__)
 
@@ -347,6 +365,8 @@ def _would_change(session: Session, conversation: Conversation, action: Action) 
             return conversation.status != "spam"
         case SetPriority(priority):
             return conversation.priority != priority
+        case MoveToMailbox(mailbox_id):
+            return conversation.mailbox_id != mailbox_id
     return True
 
 

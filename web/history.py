@@ -112,6 +112,8 @@ def _by_itself(one: EventView, names: Mapping[int, str]) -> str:
             return gettext("priority: %(priority)s", priority=choices()["priority"].get(after, after))
         case "team":
             return gettext("handed to another team")
+        case "moved":
+            return gettext("moved to %(mailbox)s", mailbox=about.get("mailbox", ""))
     from inbox.conversations import EVENTS
 
     return gettext(EVENTS[one.kind])

@@ -157,6 +157,11 @@ def _action(form: MultiDict[str, str], at: str) -> Typed:
             return {"do": do, "status": form.get(f"{at}.status", "")}
         case "priority":
             return {"do": do, "priority": form.get(f"{at}.priority", "")}
+        case "notify":
+            people, teams = (
+                [_number(one) for one in form.getlist(f"{at}.{whom}")[:100]] for whom in ("people", "teams")
+            )
+            return {"do": do, "people": people, "teams": teams, "owner": f"{at}.owner" in form}
         case "move":
             return {"do": do, "mailbox_id": _id(form, f"{at}.mailbox_id")}
     return {"do": do}

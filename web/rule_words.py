@@ -105,6 +105,8 @@ def dos() -> dict[str, str]:
         "remove_tag": gettext("remove the tag"),
         "status": gettext("set the status to"),
         "priority": gettext("set the priority to"),
+        "move": gettext("move it to"),
+        "notify": gettext("tell"),
         "spam": gettext("mark it as spam"),
     }
 
@@ -224,6 +226,7 @@ def question(told: Told, names: Names) -> str:
     if operator == "between" and len(shown) == 2:
         return gettext("%(what)s is between %(first)s and %(last)s", what=what, first=shown[0], last=shown[1])
     told_values = _or([_quoted(one) if kind in ("text", "texts", "header") else one for one in shown])
+    told_values = told_values or "…"
     return {
         "contains": gettext("%(what)s contains %(values)s", what=what, values=told_values),
         "equals": gettext("%(what)s is exactly %(values)s", what=what, values=told_values),
@@ -252,6 +255,11 @@ def action(one: Told, names: Names) -> str:
             return gettext("set the priority to %(priority)s", priority=value("priority", one.get("priority"), names))
         case "move":
             return gettext("move it to %(mailbox)s", mailbox=_name(names.mailboxes, one.get("mailbox_id")))
+        case "notify":
+            told = [_name(names.people, person) for person in _list(one.get("people"))]
+            told += [_name(names.teams, team) for team in _list(one.get("teams"))]
+            told += [gettext("the owner")] if one.get("owner") else []
+            return gettext("tell %(whom)s", whom=gettext(", ").join(told) or "…")
     return dos().get(str(one.get("do")), str(one.get("do")))
 
 

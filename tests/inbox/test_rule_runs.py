@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, select
 
 from inbox import clock, conversations, db, people, presence, rule_runs, rules, teams, triage
-from inbox.models import RuleVersion, User
+from inbox.models import Notification, RuleVersion, User
 from tests.inbox.cast import HOUR, MINUTE
 from tests.inbox.intake.story import Story, a_mail
 from tests.inbox.routing_cast import (
@@ -64,10 +64,14 @@ def test_every_action_is_carried_out_and_written_down(engine: Engine) -> None:
             {"do": "team", "team_id": team},
             {"do": "add_tag", "tag_id": tag},
             {"do": "priority", "priority": "high"},
+            {"do": "notify", "people": [ben], "teams": [], "owner": True},
             {"do": "status", "status": "waiting"},
         ),
     )
     story.arrive(mail("こんにちは"))
+    with db.reading() as session:
+        told = session.scalars(select(Notification.user_id).where(Notification.kind == "rule"))
+        assert sorted(told) == sorted([aoi, ben])
     (found,) = conversations_of(story.mailbox_id)
     assert (found.team_id, found.priority, found.status, found.owner_id) == (team, "high", "waiting", aoi)
     assert [one.about.get("tag") for one in events_of(found.id, "tagged")] == ["VIP"]
@@ -279,3 +283,19 @@ def test_versions_are_kept_and_one_can_go_back(engine: Engine) -> None:
             (1, "Old"),
         ]
         assert session.get_one(RuleVersion, (rule, 3)).user_id == mei.id
+
+
+def test_a_rule_moves_mail_to_another_mailbox_and_its_team_takes_it_there(engine: Engine) -> None:
+    story, sales = Story("Support"), Story("Sales")
+    mei, (aoi, ben) = a_manager(), agents("Aoi", "Ben")
+    a_team(mei, [aoi], mailboxes=[story.mailbox_id])
+    by_hand = {"do": "assign", "try": [{"how": "fixed", "person_id": ben}]}
+    move = {"do": "move", "mailbox_id": sales.mailbox_id}
+    a_rule(mei, a_body("To sales", move, by_hand, when=contains("subject", "見積")))
+    story.arrives(mail("見積もりのお願い"), mail("届きません", "hana@example.jp"))
+    assert [one.owner_id for one in conversations_of(story.mailbox_id)] == [aoi]
+    (moved,) = conversations_of(sales.mailbox_id)
+    assert moved.owner_id == ben
+    assert events_of(moved.id, "moved")[0].about["rule_name"] == "To sales"
+    story.arrive(mail("続きの見積", "taro@example.jp"))  # another matter of the same customer
+    assert len(conversations_of(sales.mailbox_id)) == 2
