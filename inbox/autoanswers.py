@@ -92,6 +92,7 @@ def arrived(
     in_question = [one for one in cases if one.decided.may]
     if in_question:
         _lock(session)
+        _look_again(session, [one.mail.message for one in in_question])
         mailbox = session.get_one(Mailbox, mailbox_id)
         budget = _Budget(session, mailbox_id, [one.mail for one in in_question], now=now)
         filling = Filling(mailbox=mailbox.display_name, next_opening=_opening(calendar, now) if closed else None)
@@ -101,6 +102,15 @@ def arrived(
                 _answer(session, mailbox, one.mail, words[one.occasion], filling, calendar, now=now)
         budget.write(session)
     _keep(session, mailbox_id, cases, now=now)
+
+
+def _look_again(session: Session, messages: Sequence[Message]) -> None:
+    """A new conversation may have been joined into that of the same mail to another of our addresses."""
+    wanted = select(Message.id, Message.conversation_id).where(Message.id.in_([one.id for one in messages]))
+    stands = dict(session.execute(wanted).all())
+    for one in messages:
+        if stands[one.id] != one.conversation_id:
+            session.expire(one, ["conversation_id", "conversation"])
 
 
 # -- facts
@@ -200,6 +210,7 @@ class _Budget:
         self.conversations = self._in_conversations()
         self.domains = self._domains()
         self.mailbox = self._from_the_mailbox()
+        self.answered = self._answered()
 
     def ask(self, case: _Case) -> MayAnswer:
         mail = case.mail
@@ -210,7 +221,8 @@ class _Budget:
             domain=self.domains[mail.domain],
             mailbox=self.mailbox,
         )
-        facts = replace(case.facts, sent=sent, breaker=self.breaker)
+        nothing: NothingToSay = "copy" if mail.message.key in self.answered else case.facts.nothing
+        facts = replace(case.facts, nothing=nothing, sent=sent, breaker=self.breaker)
         decided = may_answer(facts, now=self.now, budgets=Budgets.hourly(self.row.hourly))
         self.breaker = decided.breaker
         if decided.may:
@@ -266,6 +278,15 @@ class _Budget:
             AnswerDecision.reason == "",
         )
         return self._counted(wanted.group_by(AnswerDecision.domain))
+
+    def _answered(self) -> frozenset[str]:
+        """Keys of mails that came to another of our mailboxes too and were answered from there."""
+        wanted = (
+            select(Message.key)
+            .join(AnswerDecision, AnswerDecision.message_id == Message.id)
+            .where(Message.key.in_({one.message.key for one in self.mails}), AnswerDecision.reason == "")
+        )
+        return frozenset(self.session.scalars(wanted))
 
     def _from_the_mailbox(self) -> int:
         since = self.now - autoreply.MAILBOX_SPAN

@@ -36,6 +36,7 @@ NothingToSay = Literal[
     "",
     "not_new",  # it goes on with a conversation
     "stranger",  # and is not from its customer
+    "copy",  # it came to another of our mailboxes too, and was answered from there
     "in_hours",  # only those outside working hours are answered
     "late",  # it came long ago
 ]

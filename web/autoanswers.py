@@ -90,6 +90,7 @@ _REASONS: dict[str, Callable[[], str]] = {
     "blocked": lambda: gettext("its sender is blocked"),
     "stranger": lambda: gettext("its sender is not the customer of this conversation"),
     "not_new": lambda: gettext("it goes on with a conversation"),
+    "copy": lambda: gettext("it was answered from another mailbox"),
     "in_hours": lambda: gettext("it came within working hours"),
     "late": lambda: gettext("it came long ago"),
     "breaker": lambda: gettext("automatic answers of this mailbox were stopped"),

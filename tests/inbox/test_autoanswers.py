@@ -11,7 +11,7 @@ from email.message import EmailMessage
 import pytest
 from sqlalchemy import Engine, func, select
 
-from inbox import autoanswers_settings, conversation_page, db
+from inbox import autoanswers_settings, conversation_page, db, outbox
 from inbox.blobs import blobs
 from inbox.models import (
     AnswerBreaker,
@@ -25,6 +25,7 @@ from inbox.models import (
     WorkCalendar,
 )
 from inbox.outbox import KINDS
+from inbox.wire import smtp
 from routing.autoreply import Budgets
 from templates.auto_answers import PROPOSED
 from tests.inbox.cast import CUSTOMER, a_viewer
@@ -358,6 +359,35 @@ def test_bounces_of_an_automatic_answer_are_linked_to_it_and_reopen_nothing(engi
     with db.reading() as session:
         linked = session.scalars(select(Message.answers_id).where(Message.kind == "bounce")).all()
     assert set(linked) == {sent.message_id}
+
+
+def test_a_mail_that_reaches_two_of_our_mailboxes_is_answered_once_and_our_answer_never(engine: Engine) -> None:
+    """A-06: the mail server forwards one mailbox into the other, answers included."""
+    support, sales = switched_on(Story()), switched_on(Story("Sales"))
+    question = a_mail(to="support@shop.example, sales@shop.example")
+    support.arrive(question)
+    sales.arrive(question)
+    assert len(answers()) == 1
+    ours = blobs().get(answers()[0].raw_sha256)
+    support.arrive(ours)
+    sales.arrive(ours)
+    assert len(answers()) == 1
+
+
+def test_an_answer_that_a_server_refuses_reopens_nothing(engine: Engine) -> None:
+    story = switched_on(Story())
+    row = story.arrive(a_mail())
+    with db.transaction() as session:
+        session.get_one(Conversation, answers()[0].conversation_id).status = "closed"
+        (claimed,) = outbox.claim(session, story.mailbox_id, "w", now=story.now, limit=5)
+    refused = smtp.Answer(CUSTOMER[1], "refused", 550, "no such user")
+    result = smtp.Result(claimed.id, "refused", 550, "no such user", (refused,))
+    with db.transaction() as session:
+        outbox.settle(session, "w", [outbox.Done(claimed, result, None)], sent_copy="none", now=story.now)
+    assert (answers()[0].state, answers()[0].code) == ("failed", 550)
+    conversation = story.conversation_of(row)
+    assert (conversation.status, conversation.trouble) == ("closed", "")
+    assert story.events("failed") == []
 
 
 # -- how often

@@ -64,6 +64,33 @@ def hand_over(sink: SmtpSink, mails: list[smtp.Mail], *, connections: int = 1, n
 # -- as it should be
 
 
+def automatic(key: int, *, else_from: str = "support@shop.example") -> smtp.Mail:
+    return smtp.Mail(key, "", (f"c{key}@customer.example",), BODY, else_from=else_from)
+
+
+def test_an_empty_return_path_goes_over_the_wire(smtp_sink: SmtpSink) -> None:
+    hand_over(smtp_sink, [automatic(1), mail(2)])
+    assert [one.sender for one in smtp_sink.deliveries] == ["", "support@shop.example"]
+
+
+@pytest.mark.parametrize("pipelining", [True, False])
+def test_a_server_that_refuses_an_empty_return_path_gets_the_mailboxes_address(
+    smtp_sink: SmtpSink, monkeypatch: pytest.MonkeyPatch, pipelining: bool
+) -> None:
+    smtp_sink.fail("mail", "550 5.7.1 empty sender refused", only="FROM:<>")
+    connection = smtp.connect(server(smtp_sink))
+    monkeypatch.setattr(connection, "_pipelining", pipelining)
+    ledger = Ledger(smtp_sink)
+    handed = smtp.hand_over([connection], [automatic(1), automatic(2), mail(3), automatic(4, else_from="")], before_data=ledger)
+    ledger.note(handed.results)
+    connection.close()
+    assert [one.sender for one in smtp_sink.deliveries] == ["support@shop.example"] * 3
+    assert {key: one.outcome for key, one in ledger.results.items()} == {
+        1: "accepted", 2: "accepted", 3: "accepted", 4: "refused",
+    }  # fmt: skip
+
+
+
 @pytest.mark.parametrize("connections", [1, 3])
 def test_many_mails_over_kept_connections_arrive_once_each(smtp_sink: SmtpSink, connections: int) -> None:
     ledger, left = hand_over(smtp_sink, [mail(n) for n in range(20)], connections=connections)
