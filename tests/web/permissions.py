@@ -161,9 +161,11 @@ ROUTES: dict[tuple[str, str], Route] = {
         "manager", lambda w: f"/people/{w.users['agent']}/capacity", form=lambda w: {"cap": "5"}
     ),
     ("teams.be_absent", "POST"): route(
-        "manager", lambda w: f"/people/{w.users['outsider']}/absences", form=lambda w: {"starts": "x"}, refused=True
+        "manager", lambda w: f"/people/{w.users['manager']}/absences", form=lambda w: {"starts": "x"}, refused=True
     ),
-    ("teams.be_back", "POST"): route("agent", "/absences/999999/end", not_found=True),
+    ("teams.be_back", "POST"): route(
+        "agent", lambda w: f"/absences/{w.more['absence']}/end", hidden_from=OUTSIDE
+    ),
     ("teams.absence", "GET"): route("agent", "/preferences/absence"),
     ("preferences.show", "GET"): route("agent", "/preferences"),
     ("preferences.change", "POST"): route("agent", "/preferences", form=lambda w: {"undo_seconds": "99"}, refused=True),
@@ -258,7 +260,7 @@ ROUTES: dict[tuple[str, str], Route] = {
     ("blocks.create", "POST"): route("agent", "/blocks", form=lambda w: {"pattern": "spam.example"}),
     ("blocks.remove", "POST"): route("agent", lambda w: f"/blocks/{w.more['block']}/removal"),
     ("blocks.sender", "POST"): route(
-        "agent", lambda w: f"/conversations/{w.more['other']}/blocks", form=lambda w: {"what": "address"}, hidden_from=OUTSIDE
+        "agent", lambda w: f"/conversations/{w.free}/blocks", form=lambda w: {"what": "address"}, hidden_from=OUTSIDE
     ),
     ("labels.show", "GET"): route("manager", "/labels"),
     ("labels.change_tag", "POST"): route(
@@ -343,7 +345,7 @@ ROUTES: dict[tuple[str, str], Route] = {
     ),
     ("joins.new", "GET"): route("agent", lambda w: f"/joins/new?id={w.more['one']}", hidden_from=OUTSIDE),
     ("joins.create", "POST"): route(
-        "agent", "/joins", form=lambda w: {"id": [w.more["one"], w.more["other"]]}, hidden_from=OUTSIDE
+        "agent", "/joins", form=lambda w: {"id": [w.more["first"], w.more["one"]]}, hidden_from=OUTSIDE
     ),
     ("joins.part", "POST"): route(
         "agent", "/joins/partings", form=lambda w: {"part": w.more["parted"]}, hidden_from=OUTSIDE

@@ -36,6 +36,7 @@ from inbox.mail.compose import Attachment, Letter, compose
 from inbox.mail.facts import Address
 from inbox.mail.understand import understand
 from inbox.models import (
+    Absence,
     ApprovalPolicy,
     ApproverPool,
     Conversation,
@@ -261,8 +262,9 @@ def _who_answers(session: Session, agent: Viewer, *, now: datetime) -> dict[str,
     }
     rule = Rule(position=1, version=1, scheduled_at=now)
     team = Team(name="Desk", created_at=now, members=[TeamMember(user_id=agent.id)])
-    session.add_all((rule, team))
+    absence = Absence(user_id=agent.id, starts_at=now)
+    session.add_all((rule, team, absence))
     session.flush()
     session.add(RuleVersion(rule_id=rule.id, version=1, at=now, user_id=agent.id, body=body))
     session.flush()
-    return {"rule": rule.id, "team": team.id}
+    return {"rule": rule.id, "team": team.id, "absence": absence.id}
