@@ -24,6 +24,7 @@ from inbox import (
     presence,
     replies,
     send_checks,
+    telling,
     working_hours,
 )
 from inbox.approval_policies import Needed
@@ -40,6 +41,11 @@ from routing.hours import NoWorkingTime
 
 LONGEST = 2_000  # characters of a comment
 MOST = 200  # rows of the page
+TOLD = {  # of what people are told: telling.KINDS
+    "approval_asked": "approval_asked",
+    "approval_returned": "approval_returned",
+    "approved": "approval_approved",
+}
 CORRECTED = ("to", "cc", "bcc", "subject", "text")  # what an approver may change
 
 Decision = Literal["send", "approve", "return"]
@@ -413,9 +419,28 @@ def _due(session: Session, mailbox: Mailbox, needed: Needed, *, now: datetime) -
 
 
 def _record(session: Session, asked: Approval, draft: Draft, kind: str, *, actor_id: int, now: datetime) -> None:
+    _tell(session, asked, draft, kind, by=actor_id, now=now)
     if draft.conversation_id is None:
         ring.screens(session)
         return
     conversation = session.get_one(Conversation, draft.conversation_id)
     told = {"approval_id": asked.id, "before": asked.author_id, "draft_id": draft.id}
     conversations.record(session, conversation, kind, now=now, actor_id=actor_id, **told)
+
+
+def _tell(session: Session, asked: Approval, draft: Draft, event: str, *, by: int, now: datetime) -> None:
+    """Those who may approve are told of a request, its author of the answer."""
+    if event not in TOLD:
+        return
+    to = approval_policies.who_may(session, asked, now=now) if event == "approval_asked" else (asked.author_id,)
+    telling.about(
+        session,
+        TOLD[event],
+        now=now,
+        to=to,
+        by=by,
+        conversation_id=draft.conversation_id,
+        mailbox_id=asked.mailbox_id,
+        path=f"/approvals/{asked.id}",
+        text=asked.answer,
+    )

@@ -8,9 +8,9 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from inbox import conversations, following, notifications, people, telling, triage
+from inbox import approvals, conversations, following, notifications, people, telling, triage
 from inbox.errors import NotFound, UserError
-from inbox.models import Note, Notification
+from inbox.models import Approval, Draft, Note, Notification
 from inbox.people import Viewer
 from tests.inbox.cast import DAY, HOUR, MINUTE, NOW, a_conversation, a_mailbox, a_message, a_user, a_viewer
 
@@ -222,3 +222,16 @@ def test_old_notifications_are_forgotten(session: Session, support, aoi) -> None
     telling.about(session, "given", now=NOW - 100 * DAY, to=[aoi.id], conversation_id=story.id)
     telling.about(session, "given", now=NOW, to=[aoi.id], conversation_id=story.id)
     assert notifications.forget_old(session, now=NOW) == 1
+
+
+def test_approvers_are_told_of_a_request_and_its_author_of_the_answer(session: Session, support, aoi, hana) -> None:
+    asked = Approval(id=7, author_id=aoi.id, mailbox_id=support.id, answer="敬称を直してください", asked_at=NOW)
+    draft = Draft(conversation_id=a_conversation(session, support).id)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(approvals.approval_policies, "who_may", lambda *_given, **_more: {hana.id: None, aoi.id: None})
+        for event, by in (("approval_asked", aoi.id), ("approval_returned", hana.id), ("approval_withdrawn", aoi.id)):
+            approvals._tell(session, asked, draft, event, by=by, now=NOW)
+    (request,) = notifications.page(session, hana).rows
+    (answer,) = notifications.page(session, aoi).rows
+    assert (request.sentence, request.path) == ("Aoiさんが承認を求めています", "/approvals/7")
+    assert answer.sentence == "Hanakoさんがメールを差し戻しました: 敬称を直してください"
