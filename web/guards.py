@@ -43,7 +43,7 @@ def edit_check(mailbox_id: int) -> str:
     rules = one.rules
     values = {
         "ask": rules.ask,
-        "words": "\n".join(rules.words),
+        "word_list": "\n".join(rules.words),
         "most_visible": rules.most_visible,
         "check_names": rules.check_names,
         "check_attachments": rules.check_attachments,
@@ -59,14 +59,14 @@ def change_check(mailbox_id: int) -> Response | Answer:
     try:
         given = {
             "ask": form.get("ask", ""),
-            "words": lines("words"),
+            "words": lines("word_list"),
             "most_visible": number("most_visible"),
             "check_names": "check_names" in form,
             "check_attachments": "check_attachments" in form,
         }
         send_checks.set_rules(g.session, g.who, mailbox_id, given, now=g.now)
     except UserError as error:
-        return edge.form_again("guards/check.html", error, one=one, values=form, **_asks())
+        return edge.form_again("guards/check.html", _at_its_field(error), one=one, values=form, **_asks())
     edge.tell(gettext("Saved."))
     return redirect(url_for("guards.show"), 303)
 
@@ -165,7 +165,7 @@ def edit_policy(policy_id: int) -> str:
         raise NotFound
     policy = row.policy
     values = {name: getattr(policy, name) for name in ("name", "pool", "authors", "mailboxes", "recipients", *FLAGS)}
-    values |= {name: "\n".join(getattr(policy, name)) for name in TEXTS} | {"enabled": row.enabled}
+    values |= {name: "\n".join(getattr(policy, of)) for name, of in TEXTS.items()} | {"enabled": row.enabled}
     if policy.amount is not None:
         values |= {"amount": policy.amount.at_least, "currency": policy.amount.currency}
     return render_template("guards/policy.html", values=values, policy_id=policy_id, **_choices())
@@ -200,7 +200,7 @@ def set_new_staff() -> Response:
 
 
 FLAGS = ("new_staff", "outside", "first_contact", "attachment")
-TEXTS = ("domains", "attachment_types", "words")
+TEXTS = {"domains": "domains", "attachment_types": "attachment_types", "word_list": "words"}  # field → what it is of
 
 
 def _set_policy(policy_id: int | None) -> Response | Answer:
@@ -212,13 +212,15 @@ def _set_policy(policy_id: int | None) -> Response | Answer:
     try:
         at_least = number("amount")
         given = {name: values[name] for name in ("name", "pool", "authors", "mailboxes", *FLAGS)}
-        given |= {name: lines(name) for name in TEXTS} | {"recipients": number("recipients")}
+        given |= {of: lines(name) for name, of in TEXTS.items()} | {"recipients": number("recipients")}
         given["amount"] = None if at_least is None else {"at_least": at_least, "currency": values["currency"]}
         policies.set_policy(g.session, g.who, policy_id, given, enabled=values["enabled"], now=g.now)
     except NotFound:
         raise
     except UserError as error:
-        return edge.form_again("guards/policy.html", error, values=values, policy_id=policy_id, **_choices())
+        return edge.form_again(
+            "guards/policy.html", _at_its_field(error), values=values, policy_id=policy_id, **_choices()
+        )
     edge.tell(gettext("Saved."))
     return redirect(url_for("guards.show"), 303)
 
@@ -248,6 +250,13 @@ def _choices() -> dict[str, Any]:
 
 
 # -- what forms send
+
+
+def _at_its_field(error: UserError) -> UserError:
+    """`words` is the name of something else on every page of the house."""
+    if error.field == "words":
+        error.field = "word_list"
+    return error
 
 
 def lines(field: str) -> list[str]:

@@ -54,11 +54,11 @@ def test_a_manager_sets_what_is_asked(signed_in: Any, world: World) -> None:
     manager = signed_in("manager")
     path = f"/guards/mailboxes/{world.support}"
     assert "Only for what is doubtful" in manager.get("/guards").text
-    refused = manager.post(path, {"ask": "always", "words": "極秘", "most_visible": "0"})
+    refused = manager.post(path, {"ask": "always", "word_list": "極秘", "most_visible": "0"})
     assert refused.status_code == 400
     assert 'id="most_visible-error"' in refused.text
     assert "極秘" in refused.text, "what was typed stays"
-    done = manager.post(path, {"ask": "always", "words": "極秘\n社外秘", "most_visible": "", "check_names": "1"})
+    done = manager.post(path, {"ask": "always", "word_list": "極秘\n社外秘", "most_visible": "", "check_names": "1"})
     assert done.status_code == 303
     with db.reading() as session:
         kept = session.get_one(SendRule, world.support).rules
