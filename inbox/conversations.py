@@ -61,6 +61,7 @@ EVENTS = {
     "untagged": N_("A tag was removed"),
     "team": N_("The team changed"),
     "priority": N_("The priority changed"),
+    "deadline_policy": N_("Another deadline policy counts"),
     "joined": N_("Conversations were joined"),
     "unjoined": N_("A join was undone"),
     "split": N_("A part became a conversation of its own"),
@@ -321,6 +322,17 @@ def set_priority(
     kept_deadlines.keep(session, conversation, now=now)
     told = {"priority_before": before, "priority_after": priority}
     record(session, conversation, "priority", now=now, actor_id=actor_id, **told, **about)
+
+
+def set_deadline_policy(
+    session: Session, conversation: Conversation, policy_id: int, *, now: datetime, actor_id: int | None, **about: Any
+) -> None:
+    """Its deadlines are those of that policy, whichever would hold by itself."""
+    if conversation.policy_id == policy_id:
+        return
+    conversation.policy_id = policy_id
+    kept_deadlines.keep(session, conversation, now=now)
+    record(session, conversation, "deadline_policy", now=now, actor_id=actor_id, policy=policy_id, **about)
 
 
 def set_status(

@@ -10,7 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from inbox import people, rules
-from inbox.models import Mailbox, RuleTrace, Tag, Team, User
+from inbox.models import DeadlinePolicy, Mailbox, RuleTrace, Tag, Team, User
 from inbox.people import Viewer
 from routing.traces import Trace, trace_from
 
@@ -25,6 +25,7 @@ class Names:
     teams: dict[int, str]
     tags: dict[int, str]
     mailboxes: dict[int, str]
+    deadline_policies: dict[int, str]
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,7 @@ def names(session: Session) -> Names:
         teams=dict(session.execute(select(Team.id, Team.name)).all()),
         tags=dict(session.execute(select(Tag.id, Tag.name)).all()),
         mailboxes=dict(session.execute(select(Mailbox.id, Mailbox.name)).all()),
+        deadline_policies={one.id: str(one.body.get("name", "")) for one in session.scalars(select(DeadlinePolicy))},
     )
 
 

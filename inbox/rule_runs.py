@@ -47,6 +47,7 @@ from routing.actions import (
     MoveToMailbox,
     Notify,
     RemoveTag,
+    SetDeadlinePolicy,
     SetPriority,
     SetStatus,
 )
@@ -344,6 +345,8 @@ def _do(session: Session, conversation: Conversation, action: Action, *, now: da
             conversations.set_status(session, conversation, "spam", **told)
         case SetPriority(priority):
             conversations.set_priority(session, conversation, priority, **told)
+        case SetDeadlinePolicy(policy_id):
+            conversations.set_deadline_policy(session, conversation, policy_id, **told)
         case MoveToMailbox(mailbox_id):
             moves.carry(session, conversation, session.get_one(Mailbox, mailbox_id), **told)
         case _:
@@ -365,6 +368,8 @@ def _would_change(session: Session, conversation: Conversation, action: Action) 
             return conversation.status != "spam"
         case SetPriority(priority):
             return conversation.priority != priority
+        case SetDeadlinePolicy(policy_id):
+            return conversation.policy_id != policy_id
         case MoveToMailbox(mailbox_id):
             return conversation.mailbox_id != mailbox_id
     return True

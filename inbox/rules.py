@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from inbox import conversations, people, rule_facts
 from inbox.errors import N_, Conflict, NotFound, UserError
-from inbox.models import Conversation, Mailbox, Message, Rule, RuleVersion, Tag, Team, User
+from inbox.models import Conversation, DeadlinePolicy, Mailbox, Message, Rule, RuleVersion, Tag, Team, User
 from inbox.models.conversations import JOINED
 from inbox.people import Viewer
 from routing.actions import action_json
@@ -75,6 +75,7 @@ class Choices:
     teams: tuple[tuple[int, str], ...]
     tags: tuple[tuple[int, str], ...]
     mailboxes: tuple[tuple[int, str], ...]
+    deadline_policies: tuple[tuple[int, str], ...]
 
 
 @dataclass(frozen=True)
@@ -138,6 +139,10 @@ def choices(session: Session, who: Viewer) -> Choices:
         teams=tuple(map(tuple, session.execute(select(Team.id, Team.name).order_by(Team.name)))),
         tags=tuple(map(tuple, session.execute(select(Tag.id, Tag.name).order_by(Tag.name)))),
         mailboxes=tuple(map(tuple, session.execute(select(Mailbox.id, Mailbox.name).order_by(Mailbox.name)))),
+        deadline_policies=tuple(
+            (one.id, str(one.body.get("name", "")))
+            for one in session.scalars(select(DeadlinePolicy).order_by(DeadlinePolicy.position))
+        ),
     )
 
 
@@ -338,6 +343,7 @@ def known_ids(session: Session) -> Known:
         teams=frozenset(session.scalars(select(Team.id))),
         tags=frozenset(session.scalars(select(Tag.id))),
         mailboxes=frozenset(session.scalars(select(Mailbox.id))),
+        deadline_policies=frozenset(session.scalars(select(DeadlinePolicy.id))),
     )
 
 

@@ -24,7 +24,7 @@ def event(one: EventView, names: Mapping[int, str]) -> str:
     if about.get("handed_back"):
         return gettext("Given to somebody else, because it sat unread with somebody who is away")
     match one.kind:
-        case "team" | "priority":
+        case "team" | "priority" | "deadline_policy":
             return _by_itself(one, names)
         case "assigned":
             return _assigned(who, names.get(about.get("before") or 0, ""), names.get(about.get("after") or 0, ""), one)
@@ -112,6 +112,8 @@ def _by_itself(one: EventView, names: Mapping[int, str]) -> str:
             return gettext("priority: %(priority)s", priority=choices()["priority"].get(after, after))
         case "team":
             return gettext("handed to another team")
+        case "deadline_policy":
+            return gettext("another deadline policy counts")
         case "moved":
             return gettext("moved to %(mailbox)s", mailbox=about.get("mailbox", ""))
     from inbox.conversations import EVENTS

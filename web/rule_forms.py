@@ -162,6 +162,8 @@ def _action(form: MultiDict[str, str], at: str) -> Typed:
                 [_number(one) for one in form.getlist(f"{at}.{whom}")[:100]] for whom in ("people", "teams")
             )
             return {"do": do, "people": people, "teams": teams, "owner": f"{at}.owner" in form}
+        case "deadline_policy":
+            return {"do": do, "policy_id": _id(form, f"{at}.policy_id")}
         case "move":
             return {"do": do, "mailbox_id": _id(form, f"{at}.mailbox_id")}
     return {"do": do}

@@ -105,6 +105,7 @@ def dos() -> dict[str, str]:
         "remove_tag": gettext("remove the tag"),
         "status": gettext("set the status to"),
         "priority": gettext("set the priority to"),
+        "deadline_policy": gettext("set its deadlines by"),
         "move": gettext("move it to"),
         "notify": gettext("tell"),
         "spam": gettext("mark it as spam"),
@@ -253,6 +254,9 @@ def action(one: Told, names: Names) -> str:
             return gettext("set the status to %(status)s", status=value("status", one.get("status"), names))
         case "priority":
             return gettext("set the priority to %(priority)s", priority=value("priority", one.get("priority"), names))
+        case "deadline_policy":
+            policy = _name(names.deadline_policies, one.get("policy_id"))
+            return gettext("set its deadlines by “%(policy)s”", policy=policy)
         case "move":
             return gettext("move it to %(mailbox)s", mailbox=_name(names.mailboxes, one.get("mailbox_id")))
         case "notify":

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Engine, select
 
 from inbox import clock, conversations, db, people, presence, rule_runs, rules, teams, triage
-from inbox.models import Notification, RuleVersion, User
+from inbox.models import DeadlinePolicy, Notification, RuleVersion, User
 from tests.inbox.cast import HOUR, MINUTE
 from tests.inbox.intake.story import Story, a_mail
 from tests.inbox.routing_cast import (
@@ -299,3 +299,21 @@ def test_a_rule_moves_mail_to_another_mailbox_and_its_team_takes_it_there(engine
     assert events_of(moved.id, "moved")[0].about["rule_name"] == "To sales"
     story.arrive(mail("続きの見積", "taro@example.jp"))  # another matter of the same customer
     assert len(conversations_of(sales.mailbox_id)) == 2
+
+
+def test_a_rule_chooses_the_deadline_policy(engine: Engine) -> None:
+    story = Story()
+    mei = a_manager()
+    with db.transaction() as session:
+        for position, minutes in enumerate((60, 600)):
+            session.add(DeadlinePolicy(position=position, body={"name": f"P{minutes}", "first_answer": minutes}))
+        session.flush()
+        slow = session.scalars(select(DeadlinePolicy.id).order_by(DeadlinePolicy.position.desc())).first()
+    a_rule(mei, a_body("Slow", {"do": "deadline_policy", "policy_id": slow}, when=contains("subject", "急がない")))
+    story.arrives(mail("急がない件"), mail("急ぐ件", "hana@example.jp"))
+    calm, hasty = conversations_of(story.mailbox_id)
+    assert calm.waiting_since is not None
+    assert hasty.waiting_since is not None
+    assert (calm.policy_id, calm.due_at) == (slow, calm.waiting_since + 600 * MINUTE)
+    assert (hasty.policy_id, hasty.due_at) == (None, hasty.waiting_since + 60 * MINUTE)
+    assert events_of(calm.id, "deadline_policy")[0].about["rule_name"] == "Slow"
