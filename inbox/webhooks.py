@@ -291,7 +291,7 @@ def _checked(url: str) -> str:
         where = hook.target(clean)
         if hook.is_literal(where.host):
             hook.addresses(where.host, where.port)
-    except hook.Forbidden as error:
+    except hook.NotCalled as error:
         raise UserError(WRONG[str(error)], field="url") from None
     return clean
 

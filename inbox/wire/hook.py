@@ -39,7 +39,7 @@ class Called:
         return self.code is not None and 200 <= self.code < 300
 
 
-class Forbidden(Exception):
+class NotCalled(Exception):
     """An address that may not be called; its text is one of REASONS."""
 
 
@@ -57,26 +57,26 @@ class Target:
 
 
 def target(url: str) -> Target:
-    """Reads an address. Raises Forbidden for all but https, and http where private addresses are allowed."""
+    """Reads an address. Raises NotCalled for all but https, and http where private addresses are allowed."""
     try:
         parts = urlsplit(url.strip())
         port = parts.port
     except ValueError:
-        raise Forbidden("address") from None
+        raise NotCalled("address") from None
     if parts.scheme != "https" and not (parts.scheme == "http" and settings().webhook_private):
-        raise Forbidden("scheme")
+        raise NotCalled("scheme")
     if not parts.hostname or parts.username is not None or parts.password is not None or not url.isprintable():
-        raise Forbidden("address")
+        raise NotCalled("address")
     if port == 0:
-        raise Forbidden("port")
+        raise NotCalled("port")
     secure = parts.scheme == "https"
     try:
         host = parts.hostname.encode("idna").decode()
         path = ((parts.path or "/") + (f"?{parts.query}" if parts.query else "")).encode("ascii").decode()
     except UnicodeError:
-        raise Forbidden("address") from None
+        raise NotCalled("address") from None
     if " " in path:
-        raise Forbidden("address")
+        raise NotCalled("address")
     return Target(secure, host, port or (443 if secure else 80), path)
 
 
@@ -90,15 +90,15 @@ def is_literal(host: str) -> bool:
 
 
 def addresses(host: str, port: int) -> list[str]:
-    """The IP addresses of a name. Raises Forbidden("private") when one of them is not public, unless that is allowed,
-    and Forbidden("name") for a name that nobody knows."""
+    """The IP addresses of a name. Raises NotCalled("private") when one of them is not public, unless that is allowed,
+    and NotCalled("name") for a name that nobody knows."""
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
     except (OSError, UnicodeError):
-        raise Forbidden("name") from None
+        raise NotCalled("name") from None
     given = list(dict.fromkeys(str(one[4][0]) for one in found))
     if not settings().webhook_private and not all(is_public(one) for one in given):
-        raise Forbidden("private")
+        raise NotCalled("private")
     return given
 
 
@@ -130,7 +130,7 @@ def call(url: str, *, secret: bytes, key: str, at: datetime, body: bytes) -> Cal
     try:
         where = target(url)
         ips = addresses(where.host, where.port)
-    except Forbidden as error:
+    except NotCalled as error:
         return Called(None, str(error))
     headers = {
         "Content-Type": "application/json",

@@ -1,4 +1,4 @@
-"""Notifications by mail: gathered, kept back at night, never a storm, once each; answers to them are refused once a day."""
+"""Notifications by mail: gathered, kept back at night, never a storm, once each; answers to them are refused."""
 
 from __future__ import annotations
 

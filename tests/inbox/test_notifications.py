@@ -1,4 +1,4 @@
-"""Who is told what: given, mentioned, new mail, answers that did not arrive; never oneself, never beyond one's rights."""
+"""Who is told what: given, mentioned, new mail, answers that did not arrive; never oneself, never too much."""
 
 from __future__ import annotations
 
@@ -81,7 +81,9 @@ def test_robots_spam_and_the_first_import_are_not_told(session: Session, support
     assert told(session, aoi) == []
 
 
-def test_an_answer_that_did_not_arrive_is_told_to_its_author_and_the_owner(session: Session, support, aoi, hana) -> None:
+def test_an_answer_that_did_not_arrive_is_told_to_its_author_and_the_owner(
+    session: Session, support, aoi, hana
+) -> None:
     story = a_conversation(session, support, owner=hana)
     answer = a_message(session, story, "返信", direction="out", author_id=aoi.id)
     conversations.record(session, story, "failed", now=NOW, message_id=answer.id, outgoing_id=1)
@@ -196,7 +198,12 @@ def test_what_was_chosen_is_what_happens(session: Session, support, aoi) -> None
 
 @pytest.mark.parametrize(
     ("quiet_from", "quiet_until", "field"),
-    [("25:00", "07:00", "quiet_from"), ("22:00", "", "quiet_until"), ("", "07:00", "quiet_from"), ("7:00", "07:00", "quiet_until")],
+    [
+        ("25:00", "07:00", "quiet_from"),
+        ("22:00", "", "quiet_until"),
+        ("", "07:00", "quiet_from"),
+        ("7:00", "07:00", "quiet_until"),
+    ],
 )
 def test_wrong_quiet_hours_are_refused(session: Session, aoi, quiet_from: str, quiet_until: str, field: str) -> None:
     with pytest.raises(UserError) as refused:

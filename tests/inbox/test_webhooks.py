@@ -1,4 +1,4 @@
-"""Webhooks: signed, tried again, logged; nothing private can be reached; a team's is called once, a person's as chosen."""
+"""Webhooks: signed, tried again, logged; nothing private can be reached; a team's is called once."""
 
 from __future__ import annotations
 
