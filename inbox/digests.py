@@ -132,7 +132,8 @@ def facts(session: Session, who: Viewer, *, now: datetime) -> Facts:
         )
         for where in (late, today)
     ]
-    how_many = [session.scalar(select(func.count()).select_from(Conversation).where(*where)) or 0 for where in (late, today)]
+    count = select(func.count()).select_from(Conversation)
+    how_many = [session.scalar(count.where(*where)) or 0 for where in (late, today)]
     return Facts(first[0], first[1], how_many[0], how_many[1], counts["mine"], counts["unassigned"])
 
 

@@ -1,4 +1,4 @@
-"""Hand-over notes (申し送り): what the next shift must know, for one mailbox or for all, until a time; who read them."""
+"""Hand-over notes (申し送り): what the next shift must know, for one mailbox or all, until a time; who read them."""
 
 from __future__ import annotations
 

@@ -335,9 +335,9 @@ def _part(
         told["before"] = one.moved["before"] | {"older": _to_json(dict(joint.before))}
         one.moved = told
     _take_tags_back(session, moved, older, later)
-    kept_deadlines.part(session, older, joined_at=suggestion.at)
     _become(session, newer, _from_json(moved["before"]["newer"]), now=now)
     _become(session, older, facts | _with(session, older, came, facts), now=now)
+    kept_deadlines.part(session, older, joined_at=suggestion.at, now=now)
     if not whole:  # an answer was taken back meanwhile
         _count_anew(session, older)
         _count_anew(session, newer)

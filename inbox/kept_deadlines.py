@@ -14,10 +14,11 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from inbox import working_hours
+from inbox.db import insert_into
 from inbox.models import Conversation, ConversationTag, DeadlinePolicy, EscalationStep, Pause, Setting
 from inbox.models.conversations import JOINED
 from routing import deadlines as routing
@@ -49,25 +50,30 @@ def moved(session: Session, conversation: Conversation, *, before: str, now: dat
         return
     if conversation.id is None:
         session.flush()
-    held = select(Pause).where(Pause.conversation_id == conversation.id, Pause.ended_at.is_(None))
-    pause = session.scalars(held).first()
-    if not halted:
-        if pause is not None:
-            pause.ended_at = max(now, pause.started_at)
-        return
-    if pause is None:  # an answer that did arrive after all goes on with the pause that it began
-        pause = session.get(Pause, (conversation.id, now)) or Pause(conversation_id=conversation.id, started_at=now)
-        session.add(pause)
-    pause.ended_at, pause.why = None, conversation.status
-    session.flush()
+    open_one = (Pause.conversation_id == conversation.id, Pause.ended_at.is_(None))
+    with session.no_autoflush:  # mails by the dozen write their rows together, at the end
+        if not halted:
+            ended = update(Pause).where(*open_one).values(ended_at=now)
+            session.execute(ended.execution_options(synchronize_session=False))
+            return
+        if session.scalar(select(Pause.started_at).where(*open_one).limit(1)) is not None:
+            return
+        values = {"conversation_id": conversation.id, "started_at": now, "why": conversation.status}
+        begun = insert_into(session, Pause).values(**values, ended_at=None)
+        # an answer that did arrive after all goes on with the pause that it began
+        again = begun.on_conflict_do_update(index_elements=["conversation_id", "started_at"], set_={"ended_at": None})
+        session.execute(again)
 
 
-def part(session: Session, conversation: Conversation, *, joined_at: datetime) -> None:
-    """A join is taken back: a pause that it ended goes on as if it had not been."""
-    ended = select(Pause).where(Pause.conversation_id == conversation.id, Pause.ended_at == joined_at)
-    for pause in session.scalars(ended):
-        pause.ended_at = None
-    session.flush()
+def part(session: Session, conversation: Conversation, *, joined_at: datetime, now: datetime) -> None:
+    """A join is taken back: a pause that it ended goes on as if it had not been; none begins now."""
+    mine = Pause.conversation_id == conversation.id
+    for change in (
+        delete(Pause).where(mine, Pause.started_at == now, Pause.ended_at.is_(None)),
+        update(Pause).where(mine, Pause.ended_at == joined_at).values(ended_at=None),
+    ):
+        session.execute(change.execution_options(synchronize_session=False))
+    keep(session, conversation, now=now)
 
 
 def keep(session: Session, conversation: Conversation, *, now: datetime) -> None:
@@ -110,9 +116,9 @@ def facts_of(session: Session, conversation: Conversation) -> DeadlineFacts:
 def pauses_of(session: Session, conversation_id: int | None) -> tuple[routing.Pause, ...]:
     if conversation_id is None:
         return ()
-    rows = session.execute(
-        select(Pause.started_at, Pause.ended_at).where(Pause.conversation_id == conversation_id).order_by(Pause.started_at)
-    )
+    wanted = select(Pause.started_at, Pause.ended_at).where(Pause.conversation_id == conversation_id)
+    with session.no_autoflush:
+        rows = session.execute(wanted.order_by(Pause.started_at)).all()
     return tuple(routing.Pause(start, max(start, end) if end else None) for start, end in rows)
 
 
@@ -185,9 +191,9 @@ def _policy_of(session: Session, policies: _Policies, conversation: Conversation
         return chosen
     tags: Sequence[int] = ()
     if policies.ask_tags and conversation.id is not None:
-        tags = session.scalars(
-            select(ConversationTag.tag_id).where(ConversationTag.conversation_id == conversation.id)
-        ).all()
+        carried = select(ConversationTag.tag_id).where(ConversationTag.conversation_id == conversation.id)
+        with session.no_autoflush:
+            tags = session.scalars(carried).all()
     which = Which(conversation.mailbox_id, tags=frozenset(tags), priority=conversation.priority or "normal")
     return routing.policy_for((policy for _number, policy in policies.rows), which)
 
@@ -230,5 +236,6 @@ def told_of(session: Session, conversation_id: int | None) -> set[tuple[str, Any
     if conversation_id is None:
         return set()
     wanted = select(EscalationStep.kind, EscalationStep.started_at, EscalationStep.percent)
-    rows = session.execute(wanted.where(EscalationStep.conversation_id == conversation_id))
+    with session.no_autoflush:  # steps are flushed where they are written
+        rows = session.execute(wanted.where(EscalationStep.conversation_id == conversation_id)).all()
     return {(kind, started_at, percent) for kind, started_at, percent in rows}

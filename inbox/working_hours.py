@@ -15,7 +15,7 @@ ZONES = {"ja": "Asia/Tokyo"}  # of a mailbox's language, while no calendar is se
 
 
 def calendar_of(session: Session, mailbox_id: int) -> Calendar:
-    """The calendar of the mailbox. While a team has set none: around the clock, in the zone of the mailbox's language."""
+    """The calendar of the mailbox. While none is set: around the clock, in the zone of the mailbox's language."""
     given = select(MailboxCalendar.calendar_id).where(MailboxCalendar.mailbox_id == mailbox_id).scalar_subquery()
     default = select(WorkCalendar.id).where(WorkCalendar.is_default).limit(1).scalar_subquery()
     body = session.scalar(select(WorkCalendar.body).where(WorkCalendar.id == func.coalesce(given, default)))

@@ -33,7 +33,10 @@ def choose_digest() -> Response:
     typed = request.form.get("hour", "")
     hour = int(typed) if typed.isascii() and typed.isdigit() and len(typed) < 3 else None
     digests.choose(g.session, g.who, hour, now=g.now)
-    edge.tell(gettext("The morning digest comes at %(hour)s:00.", hour=hour) if hour is not None else gettext("No morning digest."))
+    if hour is None:
+        edge.tell(gettext("No morning digest."))
+    else:
+        edge.tell(gettext("The morning digest comes at %(hour)s:00.", hour=hour))
     return redirect(url_for("board.show"), 303)
 
 

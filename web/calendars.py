@@ -58,7 +58,8 @@ class Form:
 @pages.get("/calendars")
 @edge.only("manager")
 def show() -> str:
-    return render_template("calendars/show.html", calendars=calendars.show(g.session, g.who), mailboxes=_mailboxes(), **_words())
+    every = calendars.show(g.session, g.who)
+    return render_template("calendars/show.html", calendars=every, mailboxes=_mailboxes(), **_words())
 
 
 @pages.get("/calendars/new")
@@ -324,5 +325,7 @@ def hours_and_minutes(span: timedelta) -> str:
     whole, left = divmod(total, 60)
     if not whole:
         return gettext("%(minutes)s min", minutes=left)
-    return gettext("%(hours)s h %(minutes)s min", hours=whole, minutes=left) if left else gettext("%(hours)s h", hours=whole)
+    if not left:
+        return gettext("%(hours)s h", hours=whole)
+    return gettext("%(hours)s h %(minutes)s min", hours=whole, minutes=left)
 

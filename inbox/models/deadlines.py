@@ -12,7 +12,7 @@ from inbox.models.base import Base, Id
 
 
 class WorkCalendar(Base):
-    """When a team works. `body` is `routing.calendars`' JSON; the default one counts for mailboxes without their own."""
+    """When a team works. `body` is `routing.calendars`' JSON; the default one counts where a mailbox has none."""
 
     __tablename__ = "work_calendar"
 
@@ -43,7 +43,7 @@ class DeadlinePolicy(Base):
 
 
 class Pause(Base):
-    """Nobody of us had to act from `started_at` until `ended_at` (None: still): the clocks of the conversation stood."""
+    """Nobody of us had to act from `started_at` until `ended_at` (None: still): its conversation's clocks stood."""
 
     __tablename__ = "pause"
 

@@ -1,4 +1,4 @@
-"""Deadlines that stand in each conversation's row: what starts, pauses, stops and changes them, and how they are counted."""
+"""Deadlines in each conversation's row: what starts, pauses, stops and changes them, and how they are counted."""
 
 from __future__ import annotations
 
@@ -190,7 +190,8 @@ def test_the_count_is_explained_with_its_pauses(session, support, mei) -> None:
     now = datetime(2026, 11, 24, 9, 30, tzinfo=TOKYO)
     found = deadlines.explain(session, mei, made.id, language="ja", now=now)
     first = found.clocks[0]
-    assert (found.policy, first.clock.kind, first.clock.used_minutes, first.left) == ("Normal", "first_answer", 150, 105)
+    assert (found.policy, first.clock.kind) == ("Normal", "first_answer")
+    assert (first.clock.used_minutes, first.left) == (150, 105)
     assert sum(day.time.total_seconds() for day in first.days) == 150 * 60
     assert "勤労感謝の日" in [day.name for day in first.days]
     late = deadlines.explain(session, mei, made.id, language="ja", now=now + 2 * HOUR).clocks[0]

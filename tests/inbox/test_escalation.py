@@ -1,4 +1,4 @@
-"""What the clock process does so that nothing is forgotten: steps told once, the morning digest, reminders, the proof."""
+"""What the clock does so that nothing is forgotten: steps told once, the morning digest, reminders, the proof."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pages of deadlines and the board: policies refused at the field, words in list and conversation, live in a Chromium."""
+"""Pages of deadlines and the board: refused at the field, words in list and conversation; live in a Chromium."""
 
 from __future__ import annotations
 
