@@ -69,7 +69,6 @@ PAGES = (
     "autoanswers",
     "notifications",
     "webhooks",
-    "webhooks",
     "arranging",
     "bulk",
     "blocks",

@@ -222,7 +222,6 @@ def _settings() -> Group:
     if g.who.is_manager:
         wanted.append((gettext("People"), "people.show", "users", "g p"))
         wanted.append((gettext("Webhooks"), "webhooks.shared", "webhook", "g k"))
-        wanted.append((gettext("Webhooks"), "webhooks.shared", "webhook", "g k"))
         wanted.append((gettext("Safe sending"), "guards.show", "shield-check", "g f"))
         wanted.append((gettext("Deadlines"), "deadlines.show", "clock", "g l"))
         wanted.append((gettext("Rules"), "rules.show", "list-numbers", "g r"))

@@ -43,8 +43,6 @@ def kinds() -> dict[str, str]:
         "person_changed": gettext("changed a person's rights"),
         "webhook_added": gettext("added a webhook"),
         "webhook_removed": gettext("removed a webhook"),
-        "webhook_added": gettext("added a webhook"),
-        "webhook_removed": gettext("removed a webhook"),
         "mailbox_added": gettext("connected a mailbox"),
         "mailbox_changed": gettext("changed a mailbox's settings"),
         "mailbox_on": gettext("switched reading on"),
