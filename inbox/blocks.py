@@ -73,7 +73,10 @@ def unblock(session: Session, who: Viewer, block_id: int, *, now: datetime) -> s
 def page(session: Session) -> tuple[Blocked, ...]:
     """All that is blocked, the newest first."""
     rows = session.execute(
-        select(Block, User.name).join(User, User.id == Block.by_id).order_by(Block.at.desc(), Block.id.desc()).limit(MOST)
+        select(Block, User.name)
+        .join(User, User.id == Block.by_id)
+        .order_by(Block.at.desc(), Block.id.desc())
+        .limit(MOST)
     )
     return tuple(Blocked(one.id, one.pattern, one.reason, name, one.at) for one, name in rows)
 

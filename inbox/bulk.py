@@ -55,9 +55,7 @@ class BulkView:
     at: datetime
 
 
-def start(
-    session: Session, who: Viewer, action: str, ids: Sequence[int], *, now: datetime, **given: Any
-) -> BulkView:
+def start(session: Session, who: Viewer, action: str, ids: Sequence[int], *, now: datetime, **given: Any) -> BulkView:
     """Writes down what is to be done and takes the first step. `given` are the arguments of the action by name.
 
     Raises UserError when even the first conversation refuses it.
@@ -222,9 +220,7 @@ def _facts(session: Session, bulk: Bulk, found: Conversation) -> dict[str, Any]:
         )
         facts["tagged"] = session.scalar(mark) is not None
     if bulk.action == "mark_unread":
-        mark = select(ReadMark.version).where(
-            ReadMark.conversation_id == found.id, ReadMark.user_id == bulk.user_id
-        )
+        mark = select(ReadMark.version).where(ReadMark.conversation_id == found.id, ReadMark.user_id == bulk.user_id)
         facts["read"] = (session.scalar(mark) or 0) >= found.version
     return facts
 

@@ -59,7 +59,9 @@ def parted(present: Facts, joint: Joint, later: Sequence[Joint]) -> tuple[dict[s
         before, facts = facts, united(facts, one.other)
         again.append(Joint(before=before, other=one.other, after=facts))
     if later:  # what was changed since the last of them was made stays changed
-        facts |= {name: present[name] for name in facts if name not in COUNTS and present[name] != later[-1].after[name]}
+        facts |= {
+            name: present[name] for name in facts if name not in COUNTS and present[name] != later[-1].after[name]
+        }
     return facts, again
 
 

@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 from inbox import conversations, drafts, kept_deadlines, people, search
 from inbox.db import Utc
 from inbox.errors import N_, Conflict, NotFound, UserError
-from inbox.joined_facts import COUNTS, Joint, parted, united
+from inbox.joined_facts import Joint, parted, united
 from inbox.models import (
     Attachment,
     Claim,
@@ -39,7 +39,14 @@ from inbox.models import (
 from inbox.models.conversations import JOINED
 from inbox.people import Viewer
 
-MOVED = {"messages": Message, "notes": Note, "events": Event, "outgoing": Outgoing, "drafts": Draft, "traces": RuleTrace}
+MOVED = {
+    "messages": Message,
+    "notes": Note,
+    "events": Event,
+    "outgoing": Outgoing,
+    "drafts": Draft,
+    "traces": RuleTrace,
+}
 IDENTITY = ("id", "mailbox_id", "person_id", "subject", "version", "created_at", "silent", "joined_into_id")
 WORKED_OUT = ("due_at", "due_kind", "soon_at", "next_step_at")
 FACTS = tuple(column.name for column in Conversation.__table__.c if column.name not in (*IDENTITY, *WORKED_OUT))
@@ -359,7 +366,9 @@ def _in_force(session: Session, conversation_id: int) -> list[JoinSuggestion]:
     """The joins into that conversation, oldest first."""
     either = or_(JoinSuggestion.conversation_id == conversation_id, JoinSuggestion.other_id == conversation_id)
     found = session.scalars(
-        select(JoinSuggestion).where(either, JoinSuggestion.state == "joined").order_by(JoinSuggestion.at, JoinSuggestion.id)
+        select(JoinSuggestion)
+        .where(either, JoinSuggestion.state == "joined")
+        .order_by(JoinSuggestion.at, JoinSuggestion.id)
     )
     return [one for one in found if one.moved.get("older") == conversation_id]
 
@@ -439,7 +448,10 @@ def _with(session: Session, older: Conversation, new: Sequence[Message], facts: 
     if not new:
         return {}
     last = session.scalars(
-        select(Message).where(Message.conversation_id == older.id).order_by(Message.at.desc(), Message.id.desc()).limit(1)
+        select(Message)
+        .where(Message.conversation_id == older.id)
+        .order_by(Message.at.desc(), Message.id.desc())
+        .limit(1)
     ).one()
     changed: dict[str, Any] = {
         "activity_at": last.at,

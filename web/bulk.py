@@ -14,7 +14,7 @@ from web.language import gettext, ngettext
 
 pages = Blueprint("bulk", __name__)
 
-LOOK_AGAIN = 1  # seconds until the page of a running change is fetched anew
+LOOK_AGAIN = 2  # seconds until the page of a running change is fetched anew
 
 
 @pages.get("/bulk/<int:bulk_id>")

@@ -153,11 +153,17 @@ def show(box: str) -> str:
         newer=_address(wanted, after=page.newer) if page.newer else "",
         tags=lists.tags(g.session),
         categories=tags.categories(g.session),
-        view=next((one for one in views.all_of(g.session, g.who) if one.id == wanted.view), None) if wanted.view else None,
+        view=_view(wanted),
         team=people.colleagues(g.session, g.who),
         snoozes=later.choices(g.now, language.zone()),
         shown=shown(wanted),
     )
+
+
+def _view(wanted: Wanted) -> views.View | None:
+    if wanted.view is None:
+        return None
+    return next((one for one in views.all_of(g.session, g.who) if one.id == wanted.view), None)
 
 
 @pages.get("/inbox/<box>/rows")

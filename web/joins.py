@@ -58,9 +58,7 @@ def part() -> AnyResponse:
     edge.tell(
         ngettext("They are %(num)d conversations again.", "They are %(num)d conversations again.", len(parted) + 1)
     )
-    return redirect(
-        url_for("conversations.show", conversation_id=parted[0].conversation_id, **drafts.way_sent()), 303
-    )
+    return redirect(url_for("conversations.show", conversation_id=parted[0].conversation_id, **drafts.way_sent()), 303)
 
 
 @pages.post("/suggestions/<int:suggestion_id>/refusal")

@@ -1,4 +1,4 @@
-"""One mail that came to two of our addresses: its two conversations are made one, if nobody loses sight of it by that."""
+"""One mail that came to two of our addresses: its conversations are made one, if nobody loses sight of it by that."""
 
 from __future__ import annotations
 

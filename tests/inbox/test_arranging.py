@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from inbox import conversation_page, conversations, db, drafts, joins, links, moves, people, search, splits
 from inbox.errors import Conflict, NotFound, UserError
-from inbox.models import Conversation, Draft, Event, JoinSuggestion, Message, Mailbox, Note, ThreadKey, User
+from inbox.models import Conversation, Draft, Event, JoinSuggestion, Mailbox, Message, Note, ThreadKey, User
 from tests.inbox.cast import CUSTOMER, MINUTE, NOW, a_conversation, a_mailbox, a_message, a_person, a_user, a_viewer
 from tests.inbox.intake.story import Story, a_mail
 

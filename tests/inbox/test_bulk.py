@@ -82,7 +82,9 @@ def test_every_action_is_taken_back_exactly(
         bulk.undo(session, aoi, done.id, now=NOW)
 
 
-def test_what_a_colleague_changed_since_is_left_alone(session: Session, support: Any, aoi: people.Viewer, ids: list[int]) -> None:
+def test_what_a_colleague_changed_since_is_left_alone(
+    session: Session, support: Any, aoi: people.Viewer, ids: list[int]
+) -> None:
     done = bulk.start(session, aoi, "close", ids, now=NOW)
     triage.reopen(session, aoi, ids[0], now=NOW)
     triage.assign(session, aoi, ids[1], aoi.id, now=NOW)
@@ -93,7 +95,9 @@ def test_what_a_colleague_changed_since_is_left_alone(session: Session, support:
     assert session.get_one(Conversation, ids[1]).owner_id == aoi.id
 
 
-def test_what_one_may_not_see_or_what_is_not_there_is_skipped(session: Session, support: Any, aoi: people.Viewer, ids: list[int]) -> None:
+def test_what_one_may_not_see_or_what_is_not_there_is_skipped(
+    session: Session, support: Any, aoi: people.Viewer, ids: list[int]
+) -> None:
     secret = a_conversation(session, a_mailbox(session, "Secret"))
     done = bulk.start(session, aoi, "close", [ids[0], secret.id, 999_999], now=NOW)
     assert (done.total, done.skipped) == (2, 1)
@@ -107,8 +111,14 @@ def test_what_one_may_not_see_or_what_is_not_there_is_skipped(session: Session, 
         bulk.start(session, aoi, "note", ids, now=NOW, text="x")
 
 
-def test_what_every_conversation_refuses_is_an_error(session: Session, support: Any, aoi: people.Viewer, ids: list[int]) -> None:
-    for action, given in (("needless", {"reason": " "}), ("snooze", {"until": NOW - DAY}), ("categorise", {"category_id": 99})):
+def test_what_every_conversation_refuses_is_an_error(
+    session: Session, support: Any, aoi: people.Viewer, ids: list[int]
+) -> None:
+    for action, given in (
+        ("needless", {"reason": " "}),
+        ("snooze", {"until": NOW - DAY}),
+        ("categorise", {"category_id": 99}),
+    ):
         with pytest.raises(UserError):
             bulk.start(session, aoi, action, ids[:2], now=NOW, **given)
 

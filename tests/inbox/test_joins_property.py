@@ -24,12 +24,13 @@ from inbox.models import (
     Message,
     Note,
     Outgoing,
+    Pause,
     ReadMark,
     ThreadKey,
 )
 from tests.inbox.cast import DAY, MINUTE, NOW, a_conversation, a_mailbox, a_message, a_person, a_user, a_viewer
 
-ROWS = (Conversation, Message, Attachment, Note, Event, Outgoing, Draft, DraftFile, ConversationTag, ThreadKey)
+ROWS = (Conversation, Pause, Message, Attachment, Note, Event, Outgoing, Draft, DraftFile, ConversationTag, ThreadKey)
 OWN_MARKS = {Conversation: ("version",)}  # only grows: an answer that saw the joined one must not leave
 
 MESSAGES = st.lists(
@@ -126,7 +127,9 @@ class World:
         return {row.id for row in search.search(self.session, self.aoi, words, now=NOW).rows}
 
 
-@settings(max_examples=60, deadline=None, phases=[Phase.generate], suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60, deadline=None, phases=[Phase.generate], suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(st.lists(STORY, min_size=2, max_size=5), st.data())
 def test_join_and_part_in_any_order_gives_back_every_row(
     engine: Engine, stories: list[dict[str, Any]], data: st.DataObject
@@ -138,7 +141,9 @@ def test_join_and_part_in_any_order_gives_back_every_row(
         found = {text: world.found(text) for text in texts}
         free = list(world.ids)
         for _ in range(data.draw(st.integers(1, len(stories) - 1))):
-            chosen = data.draw(st.lists(st.sampled_from(free), min_size=2, max_size=3, unique=True)) if len(free) > 1 else []
+            chosen = (
+                data.draw(st.lists(st.sampled_from(free), min_size=2, max_size=3, unique=True)) if len(free) > 1 else []
+            )
             if chosen:
                 joins.join_all(session, world.aoi, chosen, now=NOW)
                 free = [one for one in free if one not in chosen or one == min(chosen)]
@@ -167,8 +172,7 @@ def _standing(session: Session) -> list[int]:
 
 def _counts(session: Session) -> list[tuple[int, str, int]]:
     return [
-        tuple(row)
-        for row in session.execute(select(Conversation.id, Conversation.status, Conversation.message_count))
+        tuple(row) for row in session.execute(select(Conversation.id, Conversation.status, Conversation.message_count))
     ]
 
 

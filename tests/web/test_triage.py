@@ -53,7 +53,7 @@ def test_all_of_a_list_also_on_its_other_pages_step_by_step(
     address = begun.headers["Location"]
     assert re.match(r"/bulk/\d+\?next=/inbox/unassigned", address)
     shown = agent.get(address)
-    assert shown.headers["Refresh"] == "1"
+    assert shown.headers["Refresh"] == "2"
     assert re.search(r'<progress[^>]* max="61" value="20"', shown.text)
     (number,) = re.findall(r"/bulk/(\d+)", address)
     more = True
@@ -140,14 +140,22 @@ def test_a_category_and_fields_are_filled_in_beside_the_conversation(
         category = session.scalars(select(Category.id)).one()
         ids = {one.name: one.id for one in session.scalars(select(CustomField))}
     agent.post(f"/conversations/{world.mine}/category", {"category": category})
-    given = {f"field-{ids['Order']}": "１，２３４", f"field-{ids['Until']}": "2026/12/01", f"field-{ids['Shop']}": "Osaka"}
+    given = {
+        f"field-{ids['Order']}": "１，２３４",
+        f"field-{ids['Until']}": "2026/12/01",
+        f"field-{ids['Shop']}": "Osaka",
+    }
     agent.post(f"/conversations/{world.mine}/fields", given)
     page = agent.get(f"/conversations/{world.mine}").text
     assert 'value="1234"' in page
     assert 'value="2026-12-01"' in page
     assert "<option selected>Osaka</option>" in page
     assert "Aoi set the category “Delivery”" in page
-    for wrong in ({f"field-{ids['Order']}": "many"}, {f"field-{ids['Until']}": "soon"}, {f"field-{ids['Shop']}": "Kobe"}):
+    for wrong in (
+        {f"field-{ids['Order']}": "many"},
+        {f"field-{ids['Until']}": "soon"},
+        {f"field-{ids['Shop']}": "Kobe"},
+    ):
         assert agent.post(f"/conversations/{world.mine}/fields", wrong).status_code == 400
     found = agent.get(f"/inbox/open?field={ids['Order']}&value=1234").text
     assert ("Broken lamp" in found, "届きません" in found) == (True, False)
@@ -212,5 +220,8 @@ def test_joining_warns_of_different_customers_and_finds_more_by_words_and_number
     assert agent.get(f"/joins/new?id={world.theirs}").status_code == 404
     agent.post("/joins", {"id": [world.mine, world.free]})
     assert conversation(world.free).joined_into_id == world.mine
-    agent.post("/joins/partings", {"part": re.findall(r'name="part" value="(\d+)"', agent.get(f"/conversations/{world.mine}").text)[0]})
+    agent.post(
+        "/joins/partings",
+        {"part": re.findall(r'name="part" value="(\d+)"', agent.get(f"/conversations/{world.mine}").text)[0]},
+    )
     assert conversation(world.free).joined_into_id is None
