@@ -1,4 +1,4 @@
-"""Rules and teams on their pages: the editor without a script, refusals at their fields, dry run, order, versions, why."""
+"""Rules and teams on their pages: the editor without a script, refusals at their fields, dry run, order, why."""
 
 from __future__ import annotations
 
