@@ -82,7 +82,9 @@ def test_answering_against_joining_moving_and_splitting(engine: Engine) -> None:
             failed.append(error)
             pairs[number].abort()
 
-    threads = [threading.Thread(target=guarded, args=(work, n)) for n in range(AT_ONCE) for work in (answers, arranges)]
+    threads = [
+        threading.Thread(target=guarded, args=(work, n)) for n in range(AT_ONCE) for work in (answers, arranges)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -90,7 +91,7 @@ def test_all_of_a_long_list_with_progress_and_undo(
     page.get_by_label("この一覧のすべて（ほかのページも含む）").check()
     page.get_by_label("対応不要の理由").fill("お礼のみ")
     page.get_by_role("button", name="対応不要").click()
-    page.wait_for_url("**/bulk/*", wait_until="commit")
+    page.wait_for_url(re.compile(r"/bulk/\d+"), wait_until="commit")
     bar = page.get_by_role("progressbar")
     expect(bar).to_have_attribute("max", "71")
     expect(page.get_by_text("処理は自動で続きます。")).to_be_visible()
