@@ -144,7 +144,9 @@ def _leave(
     started = conversation is None
     if conversation is None:
         conversation = _start(session, author, view, now=now)
-    before = _before(conversation, view, next_status, started=started)
+    answered = session.get(Message, view.answers_id) if view.answers_id is not None else None
+    to_customer = answered is None or not answered.third_party
+    before = _before(conversation, view, next_status, started=started, to_customer=to_customer)
     composed = letters.write(session, author, view, mailbox, conversation_id=conversation.id, now=now)
     message = _file(session, author, view, conversation, composed, now=now)
     message.approved_by_id = approved_by
@@ -270,9 +272,13 @@ def _start(session: Session, who: Viewer, view: DraftView, *, now: datetime) -> 
     return conversation
 
 
-def _before(conversation: Conversation, view: DraftView, next_status: str | None, *, started: bool) -> dict[str, Any]:
-    """What undo and failure give back, and what counts once the mail did arrive."""
-    answers = view.kind in ("reply", "reply_all")
+def _before(
+    conversation: Conversation, view: DraftView, next_status: str | None, *, started: bool, to_customer: bool
+) -> dict[str, Any]:
+    """What undo and failure give back, and what counts once the mail did arrive. A third party's answer from us leaves
+    the customer waiting.
+    """
+    answers = view.kind in ("reply", "reply_all") and to_customer
     if next_status is None and (answers or started):
         next_status = AFTER_REPLY
     if conversation.status == "spam" and next_status != "open":

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
-from inbox import conversation_page, conversations, db, drafts, joins, links, moves, people, search, splits
+from inbox import conversation_page, conversations, db, drafts, joins, links, moves, people, replies, search, splits
 from inbox.errors import Conflict, NotFound, UserError
 from inbox.models import Conversation, Draft, Event, JoinSuggestion, Mailbox, Message, Note, ThreadKey, User
 from tests.inbox.cast import CUSTOMER, MINUTE, NOW, a_conversation, a_mailbox, a_message, a_person, a_user, a_viewer
@@ -180,6 +180,12 @@ def test_a_third_party_answers_into_the_same_conversation_and_never_becomes_the_
     with db.transaction() as session:
         draft = drafts.start(session, aoi, "reply", conversation_id=conversation.id, now=NOW)
         assert [address for _name, address in draft.to] == [CUSTOMER[1]]
+    with db.transaction() as session:
+        session.get_one(Conversation, conversation.id).waiting_since = NOW
+        back = drafts.start(session, aoi, "reply_all", conversation_id=conversation.id, message_id=message.id, now=NOW)
+        drafts.save(session, aoi, back.id, rev=back.rev, fields={"text": "ありがとう", "cc": ""}, now=NOW)
+        replies.send(session, aoi, back.id, seen_version=back.seen_version, next_status=None, now=NOW)
+        assert session.get_one(Conversation, conversation.id).waiting_since == NOW, "the customer still waits"
     again = story.arrive(a_mail("追伸", sender=SUPPLIER, answers=message.mail_id))
     assert story.message_of(again).third_party
     customer = story.arrive(a_mail("どうですか", answers="<ask@customer.example>"))
