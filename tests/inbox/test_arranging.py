@@ -11,7 +11,18 @@ from sqlalchemy.orm import Session
 from inbox import conversation_page, conversations, db, drafts, joins, links, moves, people, replies, search, splits
 from inbox.errors import Conflict, NotFound, UserError
 from inbox.models import Conversation, Draft, Event, JoinSuggestion, Mailbox, Message, Note, ThreadKey, User
-from tests.inbox.cast import CUSTOMER, MINUTE, NOW, a_conversation, a_mailbox, a_message, a_person, a_user, a_viewer
+from tests.inbox.cast import (
+    CUSTOMER,
+    MINUTE,
+    NOW,
+    a_conversation,
+    a_mailbox,
+    a_message,
+    a_person,
+    a_user,
+    a_viewer,
+    all_ticked,
+)
 from tests.inbox.intake.story import Story, a_mail
 
 SUPPLIER = ("佐藤商会", "sato@supplier.example")
@@ -184,7 +195,8 @@ def test_a_third_party_answers_into_the_same_conversation_and_never_becomes_the_
         session.get_one(Conversation, conversation.id).waiting_since = NOW
         back = drafts.start(session, aoi, "reply_all", conversation_id=conversation.id, message_id=message.id, now=NOW)
         drafts.save(session, aoi, back.id, rev=back.rev, fields={"text": "ありがとう", "cc": ""}, now=NOW)
-        replies.send(session, aoi, back.id, seen_version=back.seen_version, next_status=None, now=NOW)
+        looked = all_ticked(session, back.id)
+        replies.send(session, aoi, back.id, seen_version=back.seen_version, next_status=None, looked=looked, now=NOW)
         assert session.get_one(Conversation, conversation.id).waiting_since == NOW, "the customer still waits"
     again = story.arrive(a_mail("追伸", sender=SUPPLIER, answers=message.mail_id))
     assert story.message_of(again).third_party
