@@ -1,5 +1,5 @@
 # make run    start Madoguchi (first start: makes .venv, about a minute); settings can follow: make run PORT=8026
-# make test   install what the tests need, then run them
+# make test   install what the tests need, then run them; RACES=1000 runs each race a thousand times instead of 150
 # make bench  measure, on throwaway servers
 # make catalogs  bring the translation catalogs up to date with the texts in the code
 # make lock   write the lock files anew after a change of pyproject.toml (needs uv)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -30,6 +31,7 @@ from inbox.models import (
 NOW = datetime(2026, 11, 20, 3, 0, tzinfo=UTC)
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 CUSTOMER = ("山田 太郎", "taro@example.jp")
+RACES = int(os.environ.get("RACES", "150"))  # of each kind; `make test RACES=1000` is the full number
 
 
 def a_mailbox(session: Session, name: str = "Support", *aliases: str, address: str | None = None) -> Mailbox:

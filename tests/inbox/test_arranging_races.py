@@ -1,4 +1,4 @@
-"""A thousand times: somebody answers while a colleague joins, moves or splits the conversation. Nothing is doubled."""
+"""Again and again somebody answers while a colleague joins, moves or splits the conversation. Nothing is doubled."""
 
 from __future__ import annotations
 
@@ -16,10 +16,9 @@ from inbox.errors import StaleReply
 from inbox.models import Conversation, Draft, FolderCount, Mailbox, Message, Outgoing, ThreadKey
 from inbox.models.conversations import JOINED
 from inbox.people import Viewer
-from tests.inbox.cast import MINUTE, NOW, a_conversation, a_mailbox, a_message, a_person, a_viewer
+from tests.inbox.cast import MINUTE, NOW, RACES, a_conversation, a_mailbox, a_message, a_person, a_viewer
 from tests.inbox.test_reply_races import a_draft
 
-RACES = 1_000
 AT_ONCE = 4  # pairs of threads; the pairs are apart, as people are
 
 

@@ -1,4 +1,4 @@
-"""Eight workers hand out at once while ten people come and go; a thousand times two who take one conversation."""
+"""Eight workers hand out at once while ten people come and go; again and again two who take one conversation."""
 
 from __future__ import annotations
 
@@ -16,12 +16,11 @@ from sqlalchemy import Engine, select
 
 from inbox import assignment, config, conversations, db, people, presence, teams, triage
 from inbox.models import Absence, Conversation, Event, Mailbox, Team, User
-from tests.inbox.cast import NOW, a_conversation, a_mailbox
+from tests.inbox.cast import NOW, RACES, a_conversation, a_mailbox
 from tests.inbox.routing_cast import a_manager, a_team, agents
 
 WORKERS = 8
 EACH = 25  # conversations of one worker
-RACES = 1000
 
 
 @pytest.fixture
@@ -160,7 +159,7 @@ def take(
 
 
 @pytest.mark.slow
-def test_a_thousand_times_two_take_one_conversation(desk: list[int]) -> None:
+def test_again_and_again_two_take_one_conversation(desk: list[int]) -> None:
     team_id = a_team(a_manager(), desk, way="on_open")
     ids = some_conversations(RACES)
     with db.transaction() as session:

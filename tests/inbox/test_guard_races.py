@@ -1,4 +1,4 @@
-"""A thousand times two ways at one moment, from two processes: by hand, by the clock, by an approver. One mail each."""
+"""Again and again two ways at one moment, from two processes: by hand, by the clock, by an approver. One mail each."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from inbox import approval_policies, approvals, config, db, drafts, later, repli
 from inbox.errors import Conflict, StaleReply
 from inbox.models import Approval, Conversation, Draft, Event, LaterSending, Message, NearMiss, Outgoing
 from inbox.people import Viewer
-from tests.inbox.cast import HOUR, NOW, a_conversation, a_mailbox, a_message, a_person, a_viewer
-from tests.inbox.test_reply_races import RACES, a_draft, delivered_once_each
+from tests.inbox.cast import HOUR, NOW, RACES, a_conversation, a_mailbox, a_message, a_person, a_viewer
+from tests.inbox.test_reply_races import a_draft, delivered_once_each
 from tests.servers.smtp_sink import SmtpSink
 from tests.servers.valkey import Valkey
 

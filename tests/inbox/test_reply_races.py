@@ -1,4 +1,4 @@
-"""A thousand times two clicks at one moment, from two processes: one mail each, and nobody's words are lost."""
+"""Again and again two clicks at one moment, from two processes: one mail each, and nobody's words are lost."""
 
 from __future__ import annotations
 
@@ -16,12 +16,11 @@ from inbox import config, db, replies, sending
 from inbox.errors import StaleReply
 from inbox.models import Conversation, Draft, Event, Message, Outgoing
 from inbox.people import Viewer
-from tests.inbox.cast import NOW, a_conversation, a_mailbox, a_message, a_person, a_viewer
+from tests.inbox.cast import NOW, RACES, a_conversation, a_mailbox, a_message, a_person, a_viewer
 from tests.mail_lint import lint
 from tests.servers.smtp_sink import SmtpSink
 from tests.servers.valkey import Valkey
 
-RACES = 1000
 
 
 def a_draft(session: Session, conversation: Conversation, asked: Message, who: Viewer) -> int:
