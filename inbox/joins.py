@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import delete, func, insert, or_, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from inbox import conversations, drafts, kept_deadlines, people, search
 from inbox.db import Utc
@@ -195,6 +195,31 @@ def undo(session: Session, who: Viewer, suggestion_id: int, *, now: datetime) ->
     for conversation, other in ((older, newer), (newer, older)):
         conversations.record(session, conversation, "unjoined", now=now, actor_id=who.id, other=other.id)
     return Parted(conversation_id=older.id, other_id=newer.id)
+
+
+def part_from(session: Session, mailbox_id: int, *, now: datetime) -> None:
+    """Gives other mailboxes back what was joined with conversations of this one, before it is taken away with all of
+    its own; the outermost join first."""
+    one, other = aliased(Conversation), aliased(Conversation)
+    touching = (
+        select(JoinSuggestion)
+        .join(one, one.id == JoinSuggestion.conversation_id)
+        .join(other, other.id == JoinSuggestion.other_id)
+        .where(JoinSuggestion.state == "joined", or_(one.mailbox_id == mailbox_id, other.mailbox_id == mailbox_id))
+        .order_by(JoinSuggestion.at.desc(), JoinSuggestion.id.desc())
+    )
+    if session.scalars(touching.where(one.mailbox_id != other.mailbox_id).limit(1)).first() is None:
+        return  # nothing of anybody else's: it all goes
+    while joined := list(session.scalars(touching)):
+        outermost = False
+        for suggestion in joined:
+            locked = _locked(session, suggestion.moved["older"], suggestion.moved["newer"])
+            if locked is None or locked[0].status == JOINED:
+                continue
+            _part(session, suggestion, *locked, now=now)
+            outermost = True
+        if not outermost:
+            return
 
 
 def made_into(session: Session, conversation_id: int) -> tuple[int, ...]:

@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
-from inbox import search
+from inbox import joins, search
 from inbox.errors import N_, NotFound, UserError
 from inbox.mailboxes.forms import MailboxForm, alias, checked, must_not_lend_passwords
 from inbox.mailboxes.providers import files_sent_itself
@@ -139,6 +139,7 @@ def remove(session: Session, who: Viewer | None, mailbox_id: int, *, now: dateti
         must_be(who, "admin")
     mailbox = _of(session, mailbox_id)
     address = mailbox.address
+    joins.part_from(session, mailbox_id, now=now)
     people = set(
         session.scalars(select(Conversation.person_id).where(Conversation.mailbox_id == mailbox_id).distinct())
     )

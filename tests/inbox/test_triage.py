@@ -81,6 +81,7 @@ def test_nobody_acts_where_nobody_may_look(session: Session, aoi) -> None:
         "tag": {"name": "x"},
         "untag": {"tag_id": 1},
         "note": {"text": "x"},
+        "needless": {"reason": "x"},
     }
     for name, action in triage.ACTIONS.items():
         with pytest.raises(NotFound):
