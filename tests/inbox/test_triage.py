@@ -82,6 +82,7 @@ def test_nobody_acts_where_nobody_may_look(session: Session, aoi) -> None:
         "untag": {"tag_id": 1},
         "note": {"text": "x"},
         "needless": {"reason": "x"},
+        "categorise": {"category_id": None},
     }
     for name, action in triage.ACTIONS.items():
         with pytest.raises(NotFound):

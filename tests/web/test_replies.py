@@ -133,6 +133,7 @@ def test_a_deadlock_is_nothing_that_a_person_sees(agent: Visitor, world: World) 
 
     def file_a_bounce() -> None:
         with db.engine().connect() as watching, db.transaction() as session:
+            session.execute(text("SET LOCAL deadlock_timeout = '30s'"))  # so that it is the person's request that ends
             session.get_one(Conversation, world.free, with_for_update=True)
             held.set()
             wait_until(lambda: watching.scalar(waiting), what="undo waits for the conversation")
