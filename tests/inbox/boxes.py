@@ -70,11 +70,15 @@ class Box:
             (path / "new" / f"{stamp:.0f}.M{number:06d}P1.test").write_bytes(raw)
         self.dovecot.own(self.dovecot.maildir(self.user))
 
-    def doveadm(self, *command: str) -> None:
+    def save(self, raw: bytes, *, folder: str) -> None:
+        """A mail into a folder, as a filter on the server would put it there."""
+        self.doveadm("save", "-u", self.user, "-m", folder, given=raw)
+
+    def doveadm(self, *command: str, given: bytes = b"") -> None:
         done = subprocess.run(
             ["doveadm", "-c", str(self.dovecot.dir / "dovecot.conf"), *command],
+            input=given,
             capture_output=True,
-            text=True,
             check=False,
         )
         assert done.returncode == 0, done.stderr

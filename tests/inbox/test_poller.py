@@ -84,7 +84,7 @@ def test_mail_in_a_folder_that_idle_does_not_watch_is_soon_there(
         wait_until(lambda: box.folder().reconciled_at, what="first reading")
         wait_until(lambda: asked.count("Orders") > 1, what="a look without news")
         for number in range(3):
-            box.lay([MAIL % (number, number, number)], folder=".Orders")
+            box.save(MAIL % (number, number, number), folder="Orders")
             wait_until(lambda number=number: len(box.messages()) == number + 1, seconds=8, what="the mail is filed")
         seen = asked.count("Orders")
         wait_until(lambda: asked.count("Orders") > seen + 1, what="the last mail's reading is over")
