@@ -6,6 +6,7 @@ import re
 import secrets
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -187,6 +188,21 @@ def served(app: Flask, world: World) -> Iterator[str]:
     server.server_close()
 
 
+def stay_silent(context: Any) -> None:
+    """Nobody is there to answer "leave the page?"."""
+    context.add_init_script("addEventListener('beforeunload', event => event.stopImmediatePropagation())")
+
+
+def leave(contexts: list[Any]) -> None:
+    """Empties the pages. They are not closed: Chromium waits for ever when a page is closed that just then goes to
+    another one, as after a test that ends with a click. The whole browser goes at the end of the run."""
+    from playwright.sync_api import Error
+
+    for page in (page for one in contexts for page in one.pages):
+        with suppress(Error):
+            page.goto("about:blank", timeout=5_000)
+
+
 @pytest.fixture
 def signed_page(
     served: str, signed_in: Callable[[str], Visitor], browser: Any, browser_context_args: dict[str, Any]
@@ -201,6 +217,7 @@ def signed_page(
         client = signed_in(role).client
         opened = browser.new_context(**browser_context_args | context)
         contexts.append(opened)
+        stay_silent(opened)
         cookie = client.get_cookie("madoguchi")
         assert cookie is not None
         opened.add_cookies([{"name": "madoguchi", "value": cookie.value, "url": served}])
@@ -210,8 +227,7 @@ def signed_page(
         return page
 
     yield open_page
-    for opened in contexts:
-        opened.close()
+    leave(contexts)
     assert errors == []
 
 

@@ -16,7 +16,7 @@ from inbox import conversations, db, people, triage
 from inbox.models import Conversation, User
 from tests.inbox.cast import a_conversation, a_message
 from tests.servers.valkey import Valkey
-from tests.web.conftest import PASSWORD, World, conversation
+from tests.web.conftest import PASSWORD, World, conversation, leave, stay_silent
 from web import push
 
 AXE = Path(__file__).resolve().parents[1] / "vendor" / "axe.min.js"
@@ -34,6 +34,7 @@ def sign_in(served: str, browser: Browser) -> Any:
 
     def run(name: str = "aoi", **more: Any) -> Page:
         context = browser.new_context(**{"viewport": {"width": 1440, "height": 900}, "locale": "en-GB", **more})
+        stay_silent(context)
         page = context.new_page()
         page.set_default_timeout(8000)
         page.on(
@@ -52,8 +53,7 @@ def sign_in(served: str, browser: Browser) -> Any:
         return page
 
     yield run
-    for context in opened:
-        context.close()
+    leave(opened)
     assert errors == []
 
 
