@@ -21,12 +21,12 @@ def cursor_before_bytes() -> None:
     """The folder's cursor is moved in a commit of its own, before the mails stand in the ledger."""
     keep = fetching._Taking._keep
 
-    def moved_first(self: Any, batch: Any, *, moves_cursor: bool) -> Any:
+    def moved_first(self: Any, stored: Any, *, moves_cursor: bool) -> Any:
         if moves_cursor:
             with db.transaction() as session:
                 moved = update(Folder).where(Folder.id == self._folder.id)
-                session.execute(moved.values(last_uid=max(one.uid for one in batch)))
-        return keep(self, batch, moves_cursor=moves_cursor)
+                session.execute(moved.values(last_uid=max(one.uid for one in stored.batch)))
+        return keep(self, stored, moves_cursor=moves_cursor)
 
     fetching._Taking._keep = moved_first
 
