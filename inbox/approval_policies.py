@@ -12,12 +12,11 @@ from sqlalchemy.orm import Session
 
 from inbox import drafts, people, send_checks
 from inbox.drafts import DraftView
-from inbox.errors import N_, NotFound, UserError
+from inbox.errors import N_, NotFound, UserError, at_the_field
 from inbox.models import Absence, Approval, ApprovalPolicy, ApproverPool, Draft, MailboxAccess, NewStaff, User
 from inbox.people import Viewer
 from routing import approval as routing_approval
 from routing.approval import Pool, Reason, may_approve, needs_approval
-from routing.refusals import Refused
 
 T = TypeVar("T")
 
@@ -247,21 +246,13 @@ def remove_policy(session: Session, who: Viewer, policy_id: int, *, now: datetim
 
 
 def _check_pool(session: Session, policy: routing_approval.ApprovalPolicy) -> None:
-    try:
+    with at_the_field(outermost=True):
         routing_approval.check_pools(policy, pools(session))
-    except Refused as error:
-        raise _as_user_error(error) from None
 
 
 def _read(read: Callable[[Mapping[str, Any]], T], given: Mapping[str, Any]) -> T:
-    try:
+    with at_the_field(outermost=True):
         return read(given)
-    except Refused as error:
-        raise _as_user_error(error) from None
-
-
-def _as_user_error(error: Refused) -> UserError:
-    return UserError(error.message, field=error.field.partition(".")[0], **error.params)
 
 
 def _people(session: Session, user_ids: Sequence[int], *, field: str) -> set[int]:

@@ -228,7 +228,8 @@ def _facts(session: Session, bulk: Bulk, found: Conversation) -> dict[str, Any]:
 def _tag_id(session: Session, bulk: Bulk) -> int | None:
     if "tag_id" in bulk.given:
         return int(bulk.given["tag_id"])
-    return session.scalar(select(Tag.id).where(Tag.name == " ".join(str(bulk.given.get("name", "")).split())[:50]))
+    name = conversations.tag_name(str(bulk.given.get("name", "")))
+    return session.scalar(select(Tag.id).where(Tag.name == name))
 
 
 def _to_json(facts: dict[str, Any]) -> dict[str, Any]:

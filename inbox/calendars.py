@@ -11,13 +11,12 @@ from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
 from inbox import kept_deadlines, people
-from inbox.errors import N_, NotFound, UserError
+from inbox.errors import N_, NotFound, UserError, a_name, at_the_field
 from inbox.models import Mailbox, MailboxCalendar, WorkCalendar
 from inbox.people import Viewer
 from routing import hours, public_holidays
 from routing.calendars import Calendar, from_json, to_json
 from routing.hours import DayCounted
-from routing.refusals import Refused
 
 YEAR = timedelta(days=366)
 LONGEST_SPAN = timedelta(days=92)  # that is explained day by day
@@ -149,16 +148,12 @@ def _view(row: WorkCalendar, mailbox_ids: Collection[int]) -> CalendarView:
 
 
 def _read(body: Mapping[str, Any]) -> Calendar:
-    try:
+    with at_the_field():
         return from_json(body)
-    except Refused as refused:
-        raise UserError(refused.message, field=refused.field, **refused.params) from None
 
 
 def _name(session: Session, name: str, *, but: int | None) -> str:
-    clean = " ".join(name.split())[:100]
-    if not clean:
-        raise UserError(N_("Write a name."), field="name")
+    clean = a_name(name, most=100)
     taken = session.scalar(select(WorkCalendar.id).where(func.lower(WorkCalendar.name) == clean.lower()))
     if taken is not None and taken != but:
         raise UserError(N_("There is a calendar of this name already."), field="name")

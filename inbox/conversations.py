@@ -427,13 +427,7 @@ def look(session: Session, conversation: Conversation, user_id: int, *, now: dat
     telling.seen(session, user_id, conversation.id, now=now)
     if conversation.opened_at is None:
         conversation.opened_at = now
-    upsert(
-        session,
-        ReadMark,
-        {"user_id": user_id, "conversation_id": conversation.id, "version": conversation.version},
-        key=["user_id", "conversation_id"],
-        update={"version": conversation.version},
-    )
+    mark_read(session, conversation, [user_id])
 
 
 def readers(session: Session, conversation: Conversation) -> list[int]:
@@ -445,7 +439,7 @@ def readers(session: Session, conversation: Conversation) -> list[int]:
 
 
 def mark_read(session: Session, conversation: Conversation, user_ids: Iterable[int]) -> None:
-    """For these people there is nothing new in it, although its version was raised."""
+    """For these people there is nothing new in it at its present version."""
     for user_id in sorted(user_ids):
         upsert(
             session,
@@ -496,7 +490,7 @@ def tag(
     session: Session, conversation: Conversation, name: str, *, now: datetime, actor_id: int | None, **about: Any
 ) -> Tag:
     """Adds a tag, made on first use."""
-    clean = " ".join(name.split())[:50]
+    clean = tag_name(name)
     if not clean:
         raise UserError(N_("A tag needs a name."), field="tag")
     found = tag_named(session, clean)
@@ -511,6 +505,11 @@ def tag(
         kept_deadlines.keep(session, conversation, now=now)
         record(session, conversation, "tagged", now=now, actor_id=actor_id, tag=clean, **about)
     return found
+
+
+def tag_name(typed: str) -> str:
+    """As tags are named: single spaces, at most 50 characters."""
+    return " ".join(typed.split())[:50]
 
 
 def tag_named(session: Session, name: str) -> Tag:

@@ -11,13 +11,12 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from inbox import kept_deadlines, people, working_hours
-from inbox.errors import N_, NotFound, UserError
+from inbox.errors import N_, NotFound, UserError, at_the_field
 from inbox.models import DeadlinePolicy, Tag
 from inbox.people import Viewer
 from routing import hours
 from routing.deadlines import Clock, Pause, Policy, from_json, to_json
 from routing.hours import DayCounted
-from routing.refusals import Refused
 
 MOST_POLICIES = 100
 EXPLAINED_DAYS = 92  # newest days of a clock that are told one by one
@@ -152,10 +151,8 @@ def _last(session: Session) -> DeadlinePolicy:
 
 
 def _read(body: Mapping[str, Any]) -> Policy:
-    try:
+    with at_the_field():
         return from_json(body)
-    except Refused as refused:
-        raise UserError(refused.message, field=refused.field, **refused.params) from None
 
 
 def _must_exist(session: Session, who: Viewer, policy: Policy) -> None:

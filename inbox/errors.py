@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from routing.refusals import Refused
+
 
 def N_(message: str) -> str:
     """Marks an English message for the catalogs; translating happens at the edge, where the reader's language is known."""
@@ -64,3 +69,24 @@ class Unavailable(UserError):
     """A part that we need (database, Redis, disk, mail server) does not answer."""
 
     status = 503
+
+
+# -- what a person typed, or the error at its field
+
+
+def a_name(typed: str, *, most: int, missing: str = N_("Write a name.")) -> str:
+    """The name with single spaces, cut to `most` characters. Raises UserError at "name" when nothing is left."""
+    clean = " ".join(typed.split())[:most]
+    if not clean:
+        raise UserError(missing, field="name")
+    return clean
+
+
+@contextmanager
+def at_the_field(*, outermost: bool = False) -> Iterator[None]:
+    """What routing refuses becomes a UserError at the same field, or at the field around it when a form has no smaller."""
+    try:
+        yield
+    except Refused as refused:
+        field = refused.field.partition(".")[0] if outermost else refused.field
+        raise UserError(refused.message, field=field, **refused.params) from None

@@ -12,7 +12,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from inbox import conversations, people
-from inbox.errors import N_, NotFound, UserError
+from inbox.errors import N_, NotFound, UserError, a_name
 from inbox.models import CustomField, FieldValue
 from inbox.models.triage import FIELD_KINDS
 from inbox.people import Viewer
@@ -129,9 +129,7 @@ def _field(one: CustomField, value: str = "") -> Field:
 
 
 def _name(session: Session, mailbox_id: int, name: str, *, but: int = 0) -> str:
-    clean = " ".join(name.split())[:50]
-    if not clean:
-        raise UserError(N_("Give it a name."), field="name")
+    clean = a_name(name, most=50, missing=N_("Give it a name."))
     same = select(CustomField.id).where(
         CustomField.mailbox_id == mailbox_id, CustomField.name == clean, CustomField.id != but
     )

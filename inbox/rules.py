@@ -149,7 +149,7 @@ def choices(session: Session, who: Viewer) -> Choices:
 def tag(session: Session, who: Viewer, name: str) -> int:
     """The tag of that name, made on first use."""
     people.must_be(who, "manager")
-    return conversations.tag_named(session, " ".join(name.split())[:50]).id
+    return conversations.tag_named(session, conversations.tag_name(name)).id
 
 
 def alarms(session: Session) -> tuple[str, ...]:

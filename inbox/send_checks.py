@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from inbox import drafts, people
 from inbox.db import insert_into
 from inbox.drafts import DraftView
-from inbox.errors import N_, UserError
+from inbox.errors import N_, UserError, at_the_field
 from inbox.models import (
     Conversation,
     Draft,
@@ -32,7 +32,6 @@ from routing import draft as routing_draft
 from routing.draft import Attachment, Line, Recipient
 from routing.greetings import Names
 from routing.lookalikes import WELL_KNOWN
-from routing.refusals import Refused
 from routing.sendcheck import SendCheck, SendFacts, SendRules, check, rules_from_json, rules_to_json, still_to_tick
 
 USUAL = SendRules(ask="doubtful")  # of a mailbox for which nobody chose anything
@@ -118,10 +117,8 @@ def set_rules(session: Session, who: Viewer, mailbox_id: int, given: Mapping[str
     """Takes over new rules, as JSON of routing.sendcheck. Managers only. Raises UserError with the field."""
     people.must_be(who, "manager")
     mailbox = people.mailbox(session, who, mailbox_id)
-    try:
+    with at_the_field(outermost=True):
         rules = rules_to_json(rules_from_json(given))
-    except Refused as error:
-        raise UserError(error.message, field=error.field.partition(".")[0], **error.params) from None
     session.merge(SendRule(mailbox_id=mailbox.id, rules=rules))
     people.audit(session, who, "send_check_changed", now=now, mailbox_id=mailbox.id, settings=rules)
 

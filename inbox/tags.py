@@ -10,7 +10,7 @@ from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
 from inbox import conversations, people
-from inbox.errors import N_, NotFound, UserError
+from inbox.errors import N_, NotFound, UserError, a_name
 from inbox.models import Category, Conversation, ConversationTag, Tag
 from inbox.people import Viewer
 
@@ -132,7 +132,4 @@ def _tag(session: Session, tag_id: int) -> Tag:
 
 
 def _name(name: str) -> str:
-    clean = " ".join(name.split())[:LONGEST]
-    if not clean:
-        raise UserError(N_("Give it a name."), field="name")
-    return clean
+    return a_name(name, most=LONGEST, missing=N_("Give it a name."))

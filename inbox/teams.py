@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session, selectinload
 
 from inbox import people
 from inbox.assignment import FALLBACK
-from inbox.errors import N_, Conflict, Forbidden, NotFound, UserError
+from inbox.errors import N_, Conflict, Forbidden, NotFound, UserError, a_name
 from inbox.models import (
     Absence,
     Capacity,
@@ -287,9 +287,7 @@ def be_back(session: Session, who: Viewer, absence_id: int, *, now: datetime) ->
 
 
 def _fill(session: Session, team: Team, form: TeamForm) -> None:
-    name = " ".join(form.name.split())[:NAME_LENGTH]
-    if not name:
-        raise UserError(N_("Write a name."), field="name")
+    name = a_name(form.name, most=NAME_LENGTH)
     same = session.scalar(select(Team.id).where(Team.name == name, Team.id != (team.id or 0)))
     if same is not None:
         raise UserError(N_("There is a team with this name already."), field="name")

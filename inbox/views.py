@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
-from inbox.errors import N_, Forbidden, NotFound, UserError
+from inbox.errors import N_, Forbidden, NotFound, UserError, a_name
 from inbox.lists import BOXES
 from inbox.models import SavedView
 from inbox.people import Viewer
@@ -86,10 +86,7 @@ def _own(session: Session, who: Viewer, view_id: int) -> SavedView:
 
 
 def _name(name: str) -> str:
-    clean = " ".join(name.split())[:LONGEST]
-    if not clean:
-        raise UserError(N_("Give it a name."), field="name")
-    return clean
+    return a_name(name, most=LONGEST, missing=N_("Give it a name."))
 
 
 def _view(one: SavedView, who: Viewer) -> View:

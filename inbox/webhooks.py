@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from inbox import db
 from inbox.config import settings
-from inbox.errors import N_, NotFound, UserError
+from inbox.errors import N_, NotFound, UserError, a_name
 from inbox.mailboxes.secrets import open_secret, seal
 from inbox.models import Conversation, Delivery, Mailbox, Team, User, Webhook
 from inbox.notification_words import sentence
@@ -109,9 +109,7 @@ def add(
 ) -> int:
     """A webhook of a team, or with None one that rules name; its id. For managers. Raises UserError with the field."""
     must_be(who, "manager")
-    called = " ".join(name.split())[:100]
-    if not called:
-        raise UserError(N_("Write a name."), field="name")
+    called = a_name(name, most=100)
     if team_id is not None and session.get(Team, team_id) is None:
         raise UserError(N_("This team no longer exists."), field="team_id")
     chosen = [kind for kind in TEAM_KINDS if kind in kinds]

@@ -10,7 +10,7 @@ from sqlalchemy import bindparam, delete, or_, select
 from sqlalchemy.orm import Session
 
 from inbox import conversations, db
-from inbox.errors import N_, NotFound, UserError
+from inbox.errors import N_, NotFound, UserError, a_name
 from inbox.models import Claim, Conversation, Mailbox, MailboxAccess, OneTimeLink, Presence, User
 from inbox.models.people import ROLES
 from inbox.people import passwords
@@ -227,7 +227,4 @@ def _role(role: str) -> str:
 
 
 def _name(name: str) -> str:
-    clean = " ".join(name.split())[:100]
-    if not clean:
-        raise UserError(N_("Write a name."), field="name")
-    return clean
+    return a_name(name, most=100)
