@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import gc
 import time
 from pathlib import Path
 
@@ -160,12 +161,25 @@ HOSTILE = {
 }
 
 
+def seconds_for(text: str) -> float:
+    """Processor seconds of the quickest of three searches; without the collector, whose cost is the test process's."""
+    tries = []
+    gc.disable()
+    try:
+        for _ in range(3):
+            began = time.thread_time()
+            new_words(text)
+            tries.append(time.thread_time() - began)
+    finally:
+        gc.enable()
+    return min(tries)
+
+
 @pytest.mark.parametrize("attack", HOSTILE)
-def test_a_megabyte_of_anything_takes_less_than_a_second(attack: str) -> None:
-    """S-22: no input makes the search for quotations slow."""
-    began = time.thread_time()
-    new_words(HOSTILE[attack])
-    assert time.thread_time() - began < 2.0  # of processor time; it takes below 0.7 s
+def test_the_search_for_quotations_grows_no_faster_than_the_mail(attack: str) -> None:
+    """S-22: four times the text takes about four times as long at most; what is quadratic would take sixteen times."""
+    whole = HOSTILE[attack]
+    assert seconds_for(whole) < 8 * seconds_for(whole[: len(whole) // 4]) + 0.25
 
 
 @settings(max_examples=300, deadline=None)
