@@ -4,10 +4,10 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import re
-import gc
 import time
 from pathlib import Path
 
