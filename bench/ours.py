@@ -10,7 +10,7 @@ from pathlib import Path
 
 from sqlalchemy import func, select
 
-from inbox import db, fetching, mailboxes, outbox, sending
+from inbox import collector, db, fetching, mailboxes, outbox, sending
 from inbox.blobs import blobs
 from inbox.mail.threads import key
 from inbox.models import Message, Outgoing
@@ -26,6 +26,7 @@ def ingest(port: int, user: str, password: str) -> dict[str, float]:
     assert account is not None
     connection = imap.connect(account.server)
     _warm(account)
+    collector.settle()  # as the poller does
     begin = time.perf_counter()
     taken = fetching.read(account, connection)
     seconds = time.perf_counter() - begin
@@ -60,6 +61,7 @@ def send(port: int, corpus: str) -> dict[str, float]:
                 due_at=now,
                 now=now,
             )
+    collector.settle()  # as the worker does
     begin = time.perf_counter()
     sending.send_due(patience=None)
     seconds = time.perf_counter() - begin

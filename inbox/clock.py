@@ -22,6 +22,7 @@ from sqlalchemy.orm import Session
 
 from inbox import (
     bulk,
+    collector,
     conversations,
     db,
     digests,
@@ -77,6 +78,7 @@ def run() -> None:
         signal.signal(one, stop)
     with _OnlyClock(stopping), heartbeats.Heart("clock"):
         steps = all_steps()
+        collector.settle()
         while not stopping.is_set():
             tick(steps)
             stopping.wait(TICK)

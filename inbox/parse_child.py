@@ -27,7 +27,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from inbox import reading
+from inbox import collector, reading
 from inbox.blobs import MissingBlob, blobs
 from inbox.config import Settings, settings
 from inbox.mail.parse import TooComplex
@@ -315,6 +315,7 @@ def main() -> None:
     source, sink = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever prints must not disturb the answers
     secret, in_pieces = settings().secret("message ids"), not settings().database.startswith("sqlite")
+    collector.settle()
     _write(sink, b"ready")
     while header := source.read(_LENGTH.size):
         size = _LENGTH.unpack(header)[0]

@@ -21,7 +21,7 @@ from sqlalchemy import or_, select, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from inbox import db, heartbeats, intake, mailboxes
+from inbox import collector, db, heartbeats, intake, mailboxes
 from inbox.mailbox_thread import MailboxThread
 from inbox.models import Folder, Heartbeat
 from inbox.parse_child import readers
@@ -59,6 +59,7 @@ def run() -> None:
     for one in (signal.SIGTERM, signal.SIGINT):
         signal.signal(one, stop)
     poller = Poller()
+    collector.settle()
     try:
         while not stopping.is_set():
             poller.tick()

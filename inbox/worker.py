@@ -8,7 +8,7 @@ from types import FrameType
 
 import structlog
 
-from inbox import heartbeats, sending
+from inbox import collector, heartbeats, sending
 from inbox.wire import ring
 
 DRAIN_SECONDS = 20.0  # a mail inside DATA gets this long to end after SIGTERM
@@ -25,6 +25,7 @@ def run(*, burst: bool = False) -> None:
         stopping.set()
         sending.stop(patience=0)
 
+    collector.settle()
     with heartbeats.Heart("worker"):
         while not stopping.is_set():
             for one in (signal.SIGTERM, signal.SIGINT):

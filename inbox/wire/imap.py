@@ -31,7 +31,8 @@ READ_SECONDS = 60  # silence of a server in the middle of an answer
 LINE_SECONDS = 10  # a line that began must end within
 DONE_SECONDS = 15
 SLICE_SECONDS = 1.0  # how often a wait for news looks whether it should stop
-BATCH_MAILS = 200
+BATCH_MAILS = 100
+FIRST_MAILS = 20  # of a long reading: filed while the next ones come
 BATCH_BYTES = 20_000_000
 FACTS_AT_ONCE = 500
 LONGEST_LINE = 16_000_000  # a SEARCH answer names every UID of the folder in one line
@@ -158,7 +159,7 @@ class Connection:
         for start in range(0, len(ordered), FACTS_AT_ONCE):
             asked = ordered[start : start + FACTS_AT_ONCE]
             facts = self._facts(asked)
-            for batch in _bounded(asked, facts, largest=largest):
+            for batch in _bounded(asked, facts, largest=largest, first=FIRST_MAILS if not start else BATCH_MAILS):
                 yield self._batch(batch, facts, largest=largest)
 
     def append(self, folder: str, raw: bytes, *, at: datetime) -> None:
@@ -466,14 +467,17 @@ def _is_news(response: Any) -> bool:
     return response[1] in (b"EXISTS", b"RECENT", b"EXPUNGE")
 
 
-def _bounded(uids: list[int], facts: dict[int, tuple[datetime | None, int]], *, largest: int) -> Iterator[list[int]]:
+def _bounded(
+    uids: list[int], facts: dict[int, tuple[datetime | None, int]], *, largest: int, first: int
+) -> Iterator[list[int]]:
     batch: list[int] = []
     total = 0
+    most = min(first, BATCH_MAILS)
     for uid in uids:
         size = min(facts.get(uid, (None, 0))[1], largest)
-        if batch and (len(batch) >= BATCH_MAILS or total + size > BATCH_BYTES):
+        if batch and (len(batch) >= most or total + size > BATCH_BYTES):
             yield batch
-            batch, total = [], 0
+            batch, total, most = [], 0, BATCH_MAILS
         batch.append(uid)
         total += size
     if batch:
