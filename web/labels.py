@@ -141,7 +141,7 @@ def write(conversation_id: int) -> AnyResponse:
 
 def kind_words() -> dict[str, str]:
     return {
-        "text": gettext("Text"),
+        "text": gettext("Any words"),
         "number": gettext("Number"),
         "date": gettext("Date"),
         "choice": gettext("Choice"),
