@@ -6,12 +6,12 @@ history and on the message.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import delete, or_, select, update
 from sqlalchemy.orm import Session
 
 from inbox import (
@@ -29,7 +29,7 @@ from inbox import (
 )
 from inbox.approval_policies import Needed
 from inbox.blobs import blobs
-from inbox.drafts import DraftView
+from inbox.drafts import DraftFileView, DraftView
 from inbox.errors import N_, Conflict, Forbidden, NotFound, UserError
 from inbox.models import Approval, Conversation, Draft, DraftFile, Mailbox, Message, User
 from inbox.people import Viewer
@@ -46,7 +46,7 @@ TOLD = {  # of what people are told: telling.KINDS
     "approval_returned": "approval_returned",
     "approved": "approval_approved",
 }
-CORRECTED = ("to", "cc", "bcc", "subject", "text")  # what an approver may change
+CORRECTED = ("to", "cc", "bcc", "subject", "html", "text")  # what an approver may change, besides the files
 
 Decision = Literal["send", "approve", "return"]
 
@@ -85,10 +85,14 @@ class Unseen:
 
 @dataclass(frozen=True)
 class ApprovalView:
-    """A request with its mail. `asked_with` and `now_with` are that mail before and after the approver's changes."""
+    """A request with its mail. `asked_with` and `now_with` are that mail before and after the approver's changes.
+
+    `aside`: files that approvers would add; they are no part of the mail yet.
+    """
 
     row: ApprovalRow
     draft: DraftView
+    aside: tuple[DraftFileView, ...]
     comment: str
     answer: str
     decided_at: datetime | None
@@ -172,6 +176,8 @@ def decide(
     what: Decision,
     *,
     fields: Mapping[str, Any],
+    removed: Collection[int] = (),
+    added: Collection[int] = (),
     answer: str = "",
     seen_version: int,
     looked: Looked = NOT_LOOKED,
@@ -179,19 +185,24 @@ def decide(
 ) -> SendResult | None:
     """send: it leaves; approve: its author may send exactly this; return: back to the author with `answer`.
 
-    `fields` are the approver's corrections, some of CORRECTED. `seen_version` is what the approver has seen of the
-    conversation. Raises StaleReply when it went on, NotLookedAt when the corrections ask for ticks, Forbidden for the
-    author and for who may not.
+    `fields` are the approver's corrections, some of CORRECTED; `removed` and `added` are ids of the mail's files and of
+    those put aside (`attach`). `seen_version` is what the approver has seen of the conversation. Raises StaleReply when
+    it went on, NotLookedAt when the corrections ask for ticks, Forbidden for the author and for who may not.
     """
     asked, draft = _asked(session, who, approval_id)
-    if asked.author_id == who.id:
-        raise Forbidden(N_("Nobody approves a mail of their own."))
-    if who.id not in approval_policies.who_may(session, asked, now=now):
-        raise Forbidden(N_("You are not one of those who may approve this mail."))
+    _must_decide(session, who, asked, now=now)
     if what == "return" and not answer.strip():
         raise UserError(N_("Say what has to be changed."), field="answer")
     before = send_checks.look(session, drafts.view(session, draft)).fingerprint
-    drafts.correct(session, draft, {name: fields[name] for name in CORRECTED if name in fields}, now=now)
+    drafts.correct(
+        session,
+        draft,
+        {name: fields[name] for name in CORRECTED if name in fields},
+        removed=removed,
+        added=[one for one in drafts.aside(session, asked.id) if one.id in added and one.id not in removed],
+        files_at=files_of(asked.id),
+        now=now,
+    )
     view = drafts.view(session, draft)
     asked.answer, asked.left_as = answer.strip()[:LONGEST], approval_policies.content(session, view)
     state = {"send": "sent", "approve": "approved", "return": "returned"}[what]
@@ -206,6 +217,32 @@ def decide(
         _return(session, asked, draft, "approved", "approved", who, now=now)
         return None
     return _let_go(session, who, asked, draft, seen_version=seen_version, now=now)
+
+
+def attach(
+    session: Session,
+    who: Viewer,
+    approval_id: int,
+    *,
+    name: str,
+    content_type: str,
+    data: bytes,
+    inline: bool = False,
+    now: datetime,
+) -> DraftFileView:
+    """Puts a file aside that an approver would add, with `inline` a picture for the text. The mail stays as it is until
+    `decide` names the file. Raises what `decide` raises for who may not, UserError for a file that cannot be."""
+    asked, draft = _asked(session, who, approval_id)
+    _must_decide(session, who, asked, now=now)
+    file = {"name": name, "content_type": content_type, "data": data, "inline": inline}
+    return drafts.put_aside(session, draft, asked.id, **file, files_at=files_of(asked.id))
+
+
+def _must_decide(session: Session, who: Viewer, asked: Approval, *, now: datetime) -> None:
+    if asked.author_id == who.id:
+        raise Forbidden(N_("Nobody approves a mail of their own."))
+    if who.id not in approval_policies.who_may(session, asked, now=now):
+        raise Forbidden(N_("You are not one of those who may approve this mail."))
 
 
 def _let_go(
@@ -282,7 +319,8 @@ def show(session: Session, who: Viewer, approval_id: int, *, now: datetime) -> A
     row = _row(session, who, found, now=now)
     if not (row.may or row.mine or who.is_manager or asked.decided_by_id == who.id):
         raise NotFound
-    view = drafts.view(session, draft)
+    files_at = files_of(asked.id)
+    view = drafts.loaded_from(drafts.view(session, draft), files_at)
     decider = session.get(User, asked.decided_by_id) if asked.decided_by_id is not None else None
     may = approval_policies.who_may(session, asked, now=now) if asked.state == "asked" else {}
     version = 0
@@ -292,6 +330,7 @@ def show(session: Session, who: Viewer, approval_id: int, *, now: datetime) -> A
     return ApprovalView(
         row=row,
         draft=view,
+        aside=tuple(drafts.file_view(files_at, one) for one in drafts.aside(session, asked.id)) if row.may else (),
         comment=asked.comment,
         answer=asked.answer,
         decided_at=asked.decided_at,
@@ -306,11 +345,16 @@ def show(session: Session, who: Viewer, approval_id: int, *, now: datetime) -> A
     )
 
 
+def files_of(approval_id: int) -> str:
+    """Where the browser of an approver loads the files of that request from."""
+    return f"/approvals/{approval_id}/files"
+
+
 def file(session: Session, who: Viewer, approval_id: int, file_id: int, *, now: datetime) -> tuple[str, str, bytes]:
-    """(name, safe content type, bytes) of a file that hangs on the mail; for whom `show` shows it to."""
-    draft_id = show(session, who, approval_id, now=now).draft.id
+    """(name, safe content type, bytes) of a file that hangs on the mail, and for approvers of one put aside."""
+    shown = show(session, who, approval_id, now=now)
     found = session.get(DraftFile, file_id)
-    if found is None or found.draft_id != draft_id:
+    if found is None or found.id not in {one.id for one in (*shown.draft.files, *shown.aside)}:
         raise NotFound
     return found.name, found.content_type, blobs().get(found.sha256)
 
@@ -393,7 +437,7 @@ def _asked(session: Session, who: Viewer, approval_id: int) -> tuple[Approval, D
 
 
 def _decided(session: Session, asked: Approval, state: str, who: Viewer, *, now: datetime) -> None:
-    """The guarded UPDATE of every decision: of two people at one moment, one decides."""
+    """The guarded UPDATE of every decision: of two people at one moment, one decides. Files put aside are forgotten."""
     session.flush()
     changed = session.execute(
         update(Approval)
@@ -403,6 +447,9 @@ def _decided(session: Session, asked: Approval, state: str, who: Viewer, *, now:
     )
     if changed.rowcount != 1:
         raise Conflict(N_("This request was decided already."))
+    session.execute(
+        delete(DraftFile).where(DraftFile.approval_id == asked.id).execution_options(synchronize_session=False)
+    )
     session.refresh(asked)
     ring.screens(session)
 

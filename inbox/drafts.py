@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
-from html import escape
 from typing import Any
 
 from sqlalchemy import func, select, update
@@ -192,28 +191,95 @@ def save(
     return view(session, draft)
 
 
-def correct(session: Session, draft: Draft, fields: Mapping[str, Any], *, now: datetime) -> None:
+def correct(
+    session: Session,
+    draft: Draft,
+    fields: Mapping[str, Any],
+    *,
+    removed: Collection[int] = (),
+    added: Sequence[DraftFile] = (),
+    files_at: str = "",
+    now: datetime,
+) -> None:
     """An approver's changes to a locked draft; the caller knows who may. Words left alone keep their rich text.
 
-    Raises UserError for a field that cannot be.
+    `fields`: to, cc, bcc, subject, and html or text. `removed`: ids of the draft's files; `added`: files put aside.
+    `files_at`: where the approver's browser loads them from. Raises UserError for a field that cannot be.
     """
-    values = {}
-    for name, given in fields.items():
-        value = [list(pair) for pair in _typed(given, field=name)] if name in ("to", "cc", "bcc") else str(given)
-        if name == "subject":
-            value = header_safe(str(given))[:1_000]
-        if name == "text":
-            value = _short_enough(str(given).replace("\0", "").replace("\r\n", "\n"), field=name)
-            if value.split() == words(draft).split():
-                continue
-            values["html"] = ""
-        if value != getattr(draft, name):
-            values[name] = value
-    for name, value in values.items():
+    other_files = _other_files(session, draft, removed, added)
+    values: dict[str, Any] = {}
+    for name in ("to", "cc", "bcc"):
+        if name in fields:
+            values[name] = [list(pair) for pair in _typed(fields[name], field=name)]
+    if "subject" in fields:
+        values["subject"] = header_safe(str(fields["subject"]))[:1_000]
+    values |= _other_words(draft, fields, files_at, pictures_gone=bool(removed))
+    changed = {name: value for name, value in values.items() if value != getattr(draft, name)}
+    for name, value in changed.items():
         setattr(draft, name, value)
-    if values:
+    for file in added:
+        if file.content_id and file in draft.files and f"cid:{file.content_id}" not in draft.html:
+            draft.files.remove(file)  # a picture that was taken out of the text again
+    if changed or other_files:
         draft.rev, draft.updated_at = draft.rev + 1, now
     session.flush()
+
+
+def put_aside(
+    session: Session,
+    draft: Draft,
+    approval_id: int,
+    *,
+    name: str,
+    content_type: str,
+    data: bytes,
+    inline: bool = False,
+    files_at: str,
+) -> DraftFileView:
+    """A file that an approver would add, kept beside the draft until they decide. Raises UserError when those together
+    get too large."""
+    file = _new_file(aside(session, approval_id), name=name, content_type=content_type, data=data, inline=inline)
+    file.draft_id, file.approval_id = draft.id, approval_id
+    session.add(file)
+    session.flush()
+    return file_view(files_at, file)
+
+
+def aside(session: Session, approval_id: int) -> list[DraftFile]:
+    """What approvers have put aside for this request, oldest first."""
+    wanted = select(DraftFile).where(DraftFile.approval_id == approval_id).order_by(DraftFile.id)
+    return list(session.scalars(wanted))
+
+
+def _other_files(
+    session: Session, draft: Draft, removed: Collection[int], added: Sequence[DraftFile]
+) -> bool:
+    """Takes files off the draft and hangs others on it; whether any."""
+    gone = [file for file in draft.files if file.id in removed]
+    for file in gone:
+        draft.files.remove(file)
+    for file in added:
+        file.approval_id = None
+    session.flush()
+    session.expire(draft, ["files"])
+    if added and len(draft.files) > MOST_FILES:
+        raise UserError(N_("At most %(most)d files in one mail."), field="file", most=MOST_FILES)
+    return bool(gone or added)
+
+
+def _other_words(draft: Draft, fields: Mapping[str, Any], files_at: str, *, pictures_gone: bool) -> dict[str, str]:
+    """What html and text become. The same HTML, or the same words as text, leave every byte as it is."""
+    if "html" in fields:
+        given = str(fields["html"]).replace("\r\n", "\n")
+        html = _stored_html(draft, given, files_at)
+        return {} if html == draft.html.replace("\r\n", "\n") else {"html": html, "text": ""}
+    if "text" in fields:
+        text = _short_enough(str(fields["text"]).replace("\0", "").replace("\r\n", "\n"), field="text")
+        if text.split() != words(draft).split():
+            return {"html": "", "text": text}
+    if pictures_gone and draft.html and "cid:" in draft.html:
+        return {"html": _stored_html(draft, draft.html)}
+    return {}
 
 
 def show(session: Session, who: Viewer, draft_id: int) -> DraftView:
@@ -289,24 +355,30 @@ def add_file(
 ) -> DraftFileView:
     """Attaches a file, or with `inline` a picture for the text. Raises UserError when all together get too large."""
     draft = _mine(session, who, draft_id)
+    file = _new_file(draft.files, name=name, content_type=content_type, data=data, inline=inline)
+    draft.files.append(file)
+    draft.updated_at = now
+    session.flush()
+    return file_view(files_of(draft.id), file)
+
+
+def _new_file(
+    others: Sequence[DraftFile], *, name: str, content_type: str, data: bytes, inline: bool
+) -> DraftFile:
+    """A file beside `others`, its bytes stored. Raises UserError when all together get too large."""
     most = settings().max_upload_bytes
-    total = sum(file.size for file in draft.files) + len(data)
-    if total > most or len(draft.files) >= MOST_FILES:
+    if sum(file.size for file in others) + len(data) > most or len(others) >= MOST_FILES:
         raise UserError(N_("All files together may have %(most)d MB."), field="file", most=most // 1_000_000)
     safe = names.safe_type(name, content_type, data)
     if inline and safe not in names.INLINE_IMAGES:
         raise UserError(N_("Only pictures can stand inside the text."), field="file")
-    file = DraftFile(
+    return DraftFile(
         name=names.clean_name(name, safe),
         content_type=safe,
         size=len(data),
         sha256=blobs().put(data),
         content_id=f"{secrets.token_hex(12)}@inline" if inline else "",
     )
-    draft.files.append(file)
-    draft.updated_at = now
-    session.flush()
-    return _file_view(draft.id, file)
 
 
 def remove_file(session: Session, who: Viewer, draft_id: int, file_id: int, *, now: datetime) -> None:
@@ -368,16 +440,22 @@ def html_words(html: str) -> str:
     return safe_html.to_text(html)
 
 
-def file_path(draft_id: int, file_id: int) -> str:
-    """Where a browser loads a draft's file from."""
-    return f"/drafts/{draft_id}/files/{file_id}"
+def files_of(draft_id: int) -> str:
+    """Where its author's browser loads a draft's files from."""
+    return f"/drafts/{draft_id}/files"
+
+
+def loaded_from(shown: DraftView, files_at: str) -> DraftView:
+    """The draft as somebody sees it who loads its files from another address."""
+    files = tuple(replace(one, path=f"{files_at}/{one.id}") for one in shown.files)
+    return replace(shown, files=files, editor_html=_with_paths(shown.html, files))
 
 
 def view(session: Session, draft: Draft) -> DraftView:
     mailbox = session.get_one(Mailbox, draft.mailbox_id)
     author = session.get_one(User, draft.author_id)
     own = session.get(MailboxAccess, (draft.author_id, draft.mailbox_id))
-    files = tuple(_file_view(draft.id, file) for file in draft.files)
+    files = tuple(file_view(files_of(draft.id), file) for file in draft.files)
     return DraftView(
         id=draft.id,
         conversation_id=draft.conversation_id,
@@ -595,11 +673,12 @@ def _typed_one(piece: str) -> list[PAIR]:
         return [("", plain)] if plain else []
 
 
-def _stored_html(draft: Draft, html: str) -> str:
+def _stored_html(draft: Draft, html: str, files_at: str = "") -> str:
     """Sanitised, inline pictures by their cid: whatever path the editor showed them under."""
+    files_at = files_at or files_of(draft.id)
     for file in draft.files:
         if file.content_id:
-            html = html.replace(f'src="{escape(file_path(draft.id, file.id))}"', f'src="cid:{file.content_id}"')
+            html = html.replace(f'src="{files_at}/{file.id}"', f'src="cid:{file.content_id}"')
     known = {f"cid:{file.content_id}" for file in draft.files if file.content_id}
     clean = safe_html.clean(
         _short_enough(html.replace("\0", ""), field="html"),
@@ -658,14 +737,15 @@ def _file(draft: Draft, file_id: int) -> DraftFile:
     return found
 
 
-def _file_view(draft_id: int, file: DraftFile) -> DraftFileView:
+def file_view(files_at: str, file: DraftFile) -> DraftFileView:
+    """`files_at`: where whoever looks loads it from."""
     return DraftFileView(
         id=file.id,
         name=file.name,
         content_type=file.content_type,
         size=file.size,
         content_id=file.content_id,
-        path=file_path(draft_id, file.id),
+        path=f"{files_at}/{file.id}",
     )
 
 

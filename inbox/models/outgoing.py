@@ -50,7 +50,11 @@ class Draft(Base):
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
     author: Mapped[User] = relationship()
-    files: Mapped[list[DraftFile]] = relationship(order_by="DraftFile.id", cascade="all, delete-orphan")
+    files: Mapped[list[DraftFile]] = relationship(  # without what an approver has only put aside
+        order_by="DraftFile.id",
+        cascade="all, delete-orphan",
+        primaryjoin="and_(Draft.id == DraftFile.draft_id, DraftFile.approval_id.is_(None))",
+    )
 
     @hybrid_property
     def touched(self) -> bool:
@@ -59,7 +63,8 @@ class Draft(Base):
 
 
 class DraftFile(Base):
-    """A file attached to a draft; its bytes are in blobs."""
+    """A file attached to a draft; its bytes are in blobs. With `approval_id` an approver has put it aside: it hangs on
+    the mail once they decide, and is forgotten when somebody else does."""
 
     __tablename__ = "draft_file"
 
@@ -70,6 +75,7 @@ class DraftFile(Base):
     size: Mapped[int]
     sha256: Mapped[str] = mapped_column(String(64))
     content_id: Mapped[str] = mapped_column(String(100), default="")  # of an inline image
+    approval_id: Mapped[int | None] = mapped_column(ForeignKey("approval.id", ondelete="CASCADE"), index=True)
 
 
 class Outgoing(Base):

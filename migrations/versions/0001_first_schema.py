@@ -100,11 +100,29 @@ def upgrade() -> None:
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("name", sa.String(length=200), nullable=False),
         sa.Column("company", sa.String(length=200), nullable=False),
+        sa.Column("tier", sa.String(length=40), nullable=False),
+        sa.Column("phase", sa.String(length=40), nullable=False),
         sa.Column("note", sa.Text(), nullable=False),
         sa.Column("blocked", sa.Boolean(), nullable=False),
         sa.Column("created_at", inbox.db.Utc(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_person")),
     )
+    with op.batch_alter_table("person", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_person_phase",
+            ["phase"],
+            unique=False,
+            sqlite_where=sa.text("phase <> ''"),
+            postgresql_where=sa.text("phase <> ''"),
+        )
+        batch_op.create_index(
+            "ix_person_tier",
+            ["tier"],
+            unique=False,
+            sqlite_where=sa.text("tier <> ''"),
+            postgresql_where=sa.text("tier <> ''"),
+        )
+
     op.create_table(
         "rule",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -485,6 +503,14 @@ def upgrade() -> None:
             ["mailbox_id"], ["mailbox.id"], name=op.f("fk_send_rule_mailbox_id_mailbox"), ondelete="CASCADE"
         ),
         sa.PrimaryKeyConstraint("mailbox_id", name=op.f("pk_send_rule")),
+    )
+    op.create_table(
+        "shift",
+        sa.Column("user_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("body", sa.JSON(none_as_null=True), nullable=True),
+        sa.Column("holidays", sa.Boolean(), nullable=False),
+        sa.ForeignKeyConstraint(["user_id"], ["user.id"], name=op.f("fk_shift_user_id_user")),
+        sa.PrimaryKeyConstraint("user_id", name=op.f("pk_shift")),
     )
     op.create_table(
         "team",
@@ -1276,23 +1302,6 @@ def upgrade() -> None:
         batch_op.create_index("ix_approval_waiting", ["state", "mailbox_id"], unique=False)
 
     op.create_table(
-        "draft_file",
-        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("draft_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("name", sa.Text(), nullable=False),
-        sa.Column("content_type", sa.String(length=150), nullable=False),
-        sa.Column("size", sa.Integer(), nullable=False),
-        sa.Column("sha256", sa.String(length=64), nullable=False),
-        sa.Column("content_id", sa.String(length=100), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["draft_id"], ["draft.id"], name=op.f("fk_draft_file_draft_id_draft"), ondelete="CASCADE"
-        ),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_draft_file")),
-    )
-    with op.batch_alter_table("draft_file", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_draft_file_draft_id"), ["draft_id"], unique=False)
-
-    op.create_table(
         "later_sending",
         sa.Column("draft_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("at", inbox.db.Utc(timezone=True), nullable=False),
@@ -1416,6 +1425,28 @@ def upgrade() -> None:
     with op.batch_alter_table("attempt", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_attempt_outgoing_id"), ["outgoing_id"], unique=False)
 
+    op.create_table(
+        "draft_file",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("draft_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("content_type", sa.String(length=150), nullable=False),
+        sa.Column("size", sa.Integer(), nullable=False),
+        sa.Column("sha256", sa.String(length=64), nullable=False),
+        sa.Column("content_id", sa.String(length=100), nullable=False),
+        sa.Column("approval_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["approval_id"], ["approval.id"], name=op.f("fk_draft_file_approval_id_approval"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["draft_id"], ["draft.id"], name=op.f("fk_draft_file_draft_id_draft"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_draft_file")),
+    )
+    with op.batch_alter_table("draft_file", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_draft_file_approval_id"), ["approval_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_draft_file_draft_id"), ["draft_id"], unique=False)
+
     if op.get_bind().dialect.name == "sqlite":
         op.execute(
             "CREATE VIRTUAL TABLE search_fts USING fts5("
@@ -1426,6 +1457,11 @@ def upgrade() -> None:
 def downgrade() -> None:
     if op.get_bind().dialect.name == "sqlite":
         op.execute("DROP TABLE search_fts")
+    with op.batch_alter_table("draft_file", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_draft_file_draft_id"))
+        batch_op.drop_index(batch_op.f("ix_draft_file_approval_id"))
+
+    op.drop_table("draft_file")
     with op.batch_alter_table("attempt", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_attempt_outgoing_id"))
 
@@ -1448,10 +1484,6 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_later_sending_at"))
 
     op.drop_table("later_sending")
-    with op.batch_alter_table("draft_file", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_draft_file_draft_id"))
-
-    op.drop_table("draft_file")
     with op.batch_alter_table("approval", schema=None) as batch_op:
         batch_op.drop_index("ix_approval_waiting")
         batch_op.drop_index(batch_op.f("ix_approval_draft_id"))
@@ -1598,6 +1630,7 @@ def downgrade() -> None:
 
     op.drop_table("conversation")
     op.drop_table("team")
+    op.drop_table("shift")
     op.drop_table("send_rule")
     with op.batch_alter_table("saved_view", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_saved_view_shared"))
@@ -1663,6 +1696,14 @@ def downgrade() -> None:
     op.drop_table("sign_in_attempt")
     op.drop_table("setting")
     op.drop_table("rule")
+    with op.batch_alter_table("person", schema=None) as batch_op:
+        batch_op.drop_index(
+            "ix_person_tier", sqlite_where=sa.text("tier <> ''"), postgresql_where=sa.text("tier <> ''")
+        )
+        batch_op.drop_index(
+            "ix_person_phase", sqlite_where=sa.text("phase <> ''"), postgresql_where=sa.text("phase <> ''")
+        )
+
     op.drop_table("person")
     op.drop_table("mailbox")
     with op.batch_alter_table("heartbeat", schema=None) as batch_op:
