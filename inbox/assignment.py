@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session, selectinload
 
-from inbox import conversations
+from inbox import conversations, shifts, working_hours
 from inbox.models import (
     Absence,
     Capacity,
@@ -30,7 +30,8 @@ from inbox.models import (
 from inbox.rule_facts import last_owner_of_company, last_owners
 from routing import assign
 from routing.actions import ByTeam, Fixed, Sticky, Way
-from routing.availability import Availability, Away, whether_here
+from routing.availability import Availability, Away, has_left, shift_in, whether_here
+from routing.calendars import Calendar
 
 FALLBACK = "fallback_owner"  # the setting that names who gets what nobody else can take
 FINISHED = ("closed", "spam")
@@ -53,6 +54,27 @@ class Desk:
         """Gives it to whom the ways find, or to nobody where they want that; how that came about, as it is kept in a
         trace. `about` goes into the history."""
         found = assign.assign(ways, self._facts(conversation, ways, language=language), now=self.now)
+        return self._carry_out(conversation, found, **about)
+
+    def hand_back(self, conversation: Conversation, team_id: int) -> dict[str, Any] | None:
+        """Offers it to the team again, because its owner is not there; None when nobody who is there was found.
+
+        Whoever stands in although away gets it from somebody who left the team, not from somebody who comes back.
+        """
+        found = assign.assign(by_team(team_id), self._facts(conversation, by_team(team_id), language=""), now=self.now)
+        if found.owner_id == conversation.owner_id or not self._is_better_off(conversation, found):
+            return None
+        return self._carry_out(conversation, found, handed_back=True)
+
+    def _is_better_off(self, conversation: Conversation, found: assign.Assignment) -> bool:
+        if found.owner_id is None:
+            return found.reason != "nobody"
+        there = {one.id: one for one in self.people(conversation.mailbox_id)}
+        owner = there.get(conversation.owner_id or 0)
+        gone = owner is None or not owner.active
+        return gone or whether_here(there[found.owner_id].availability, self.now).here
+
+    def _carry_out(self, conversation: Conversation, found: assign.Assignment, **about: Any) -> dict[str, Any]:
         self._write_turn(found.turn)
         if found.team_id is not None:
             conversations.give_to_team(self.session, conversation, found.team_id, now=self.now, actor_id=None, **about)
@@ -133,17 +155,34 @@ def take_on_open(session: Session, conversation: Conversation, user_id: int, *, 
     return True
 
 
-def away(session: Session, *, now: datetime) -> frozenset[int]:
-    """Who is not there now: absent, or no longer in the team."""
-    inactive = session.scalars(select(User.id).where(User.active.is_(False)))
-    absent = {user_id for user_id, one in _absences(session, now=now).items() if not _is_here(one, now)}
-    return frozenset(inactive) | frozenset(absent)
+class Gone:
+    """Who has left: absent, after their shift, or no longer in the team. Shifts may differ by mailbox."""
+
+    def __init__(self, session: Session, *, now: datetime) -> None:
+        self.session, self.now = session, now
+        inactive = session.scalars(select(User.id).where(User.active.is_(False)))
+        self._everywhere = frozenset(inactive) | frozenset(_absences(session, now=now))
+        self._shifts = shifts.every(session)
+        self._houses: dict[int, Calendar] = {}
+
+    @property
+    def perhaps(self) -> frozenset[int]:
+        """Whoever may have left some mailbox."""
+        return self._everywhere | frozenset(self._shifts)
+
+    def from_mailbox(self, user_id: int, mailbox_id: int) -> bool:
+        if user_id in self._everywhere or user_id not in self._shifts:
+            return user_id in self._everywhere
+        if mailbox_id not in self._houses:
+            self._houses[mailbox_id] = working_hours.calendar_of(self.session, mailbox_id)
+        return has_left(Availability(shift_in(self._shifts[user_id], self._houses[mailbox_id])), self.now)
 
 
 def people_of(session: Session, mailbox_id: int, *, now: datetime) -> tuple[assign.Person, ...]:
     """Everybody, with what they can take on and whether they are there; `open` is left at 0."""
     with_access = set(session.scalars(select(MailboxAccess.user_id).where(MailboxAccess.mailbox_id == mailbox_id)))
     absences = _absences(session, now=now)
+    working = _working(session, mailbox_id)
     rows = session.execute(
         select(User.id, User.role, User.active, User.password_hash.is_not(None).label("came"), Capacity)
         .outerjoin(Capacity, Capacity.user_id == User.id)
@@ -157,7 +196,7 @@ def people_of(session: Session, mailbox_id: int, *, now: datetime) -> tuple[assi
             cap=row.Capacity.cap if row.Capacity else None,
             skills=frozenset(row.Capacity.skills) if row.Capacity else frozenset(),
             languages=frozenset(row.Capacity.languages) if row.Capacity else frozenset(),
-            availability=Availability(away=tuple(absences.get(row.id, ()))),
+            availability=Availability(working.get(row.id), away=tuple(absences.get(row.id, ()))),
         )
         for row in rows
     )
@@ -176,8 +215,13 @@ def _absences(session: Session, *, now: datetime) -> dict[int, list[Away]]:
     return found
 
 
-def _is_here(absences: list[Away], now: datetime) -> bool:
-    return whether_here(Availability(away=tuple(absences)), now).here
+def _working(session: Session, mailbox_id: int) -> dict[int, Calendar]:
+    """When people with hours work for that mailbox."""
+    found = shifts.every(session)
+    if not found:
+        return {}
+    house = working_hours.calendar_of(session, mailbox_id)
+    return {user_id: shift_in(shift, house) for user_id, shift in found.items()}
 
 
 def _locked(session: Session, team_ids: set[int]) -> dict[int, Team]:

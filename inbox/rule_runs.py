@@ -163,24 +163,25 @@ def by_the_clock(session: Session, due: frozenset[int], *, after: int, now: date
 
 
 def may_hand_back(session: Session, *, now: datetime) -> bool:
-    """Whether a team hands back and anybody is away."""
-    return bool(_patience(session) and assignment.away(session, now=now))
+    """Whether a team hands back and anybody may be gone."""
+    return bool(_patience(session) and assignment.Gone(session, now=now).perhaps)
 
 
 def hand_back(session: Session, *, now: datetime, limit: int = AT_ONCE) -> int:
-    """Conversations that sit untouched for too long with somebody who is away go back to their team; how many."""
-    away, patience = assignment.away(session, now=now), _patience(session)
-    if not away or not patience:
+    """Conversations that sit untouched for too long with somebody who is away, or whose shift is over, go back to
+    their team; how many."""
+    patience = _patience(session)
+    if not patience:
         return 0
-    found = [one for one in _with_the_absent(session, away) if _sat_too_long(session, one, patience, away, now=now)][
-        :limit
-    ]
-    if not found:
+    due = _sitting_too_long(session, patience, now=now)
+    if not due:
         return 0
+    kept: list[dict[str, Any]] = []
     with conversations.together(session):
         desk = assignment.Desk(session, patience, now=now)
-        traces = [_offered_again(session, desk, one, now=now) for one in found]
-    kept = [one for one in traces if one is not None]
+        for one in _still_with_the_gone(session, due):
+            if len(kept) < limit and (trace := _offered_again(desk, one, due[one.id], now=now)):
+                kept.append(trace)
     if kept:
         session.connection().execute(insert(RuleTrace.__table__), kept)
     return len(kept)
@@ -550,6 +551,14 @@ def _zone(session: Session) -> ZoneInfo:
 
 # -- giving back
 
+_OF_ITS_OWNER = (ReadMark.conversation_id == Conversation.id) & (ReadMark.user_id == Conversation.owner_id)
+_UNSEEN = (  # an open conversation with an unanswered mail that its owner has not seen
+    Conversation.status == "open",
+    Conversation.waiting_since.is_not(None),
+    Conversation.silent.is_(False),
+    func.coalesce(ReadMark.version, 0) < Conversation.version,
+)
+
 
 def _patience(session: Session) -> dict[int, int]:
     """Working minutes after which each team hands back."""
@@ -557,45 +566,59 @@ def _patience(session: Session) -> dict[int, int]:
     return {team_id: minutes for team_id, minutes in rows if minutes is not None}
 
 
-def _with_the_absent(session: Session, away: Collection[int]) -> list[Conversation]:
-    """Open conversations with an unanswered mail that their absent owner has not seen."""
-    its_owners = (ReadMark.conversation_id == Conversation.id) & (ReadMark.user_id == Conversation.owner_id)
+def _sitting_too_long(session: Session, patience: dict[int, int], *, now: datetime) -> dict[int, tuple[int, int]]:
+    """(owner, team) of conversations whose mail their owner, who has left, did not see for the team's time."""
+    gone = assignment.Gone(session, now=now)
+    earliest = now - timedelta(minutes=min(patience.values()))  # working time is never more than time
+    given = (
+        select(func.max(Event.at))
+        .where(Event.conversation_id == Conversation.id, Event.kind == "assigned")
+        .scalar_subquery()
+    )
+    team_id = func.coalesce(Conversation.team_id, MailboxTeam.team_id)
+    rows = session.execute(
+        select(
+            Conversation.id, Conversation.owner_id, Conversation.mailbox_id, Conversation.waiting_since, team_id, given
+        )
+        .outerjoin(MailboxTeam, MailboxTeam.mailbox_id == Conversation.mailbox_id)
+        .outerjoin(ReadMark, _OF_ITS_OWNER)
+        .where(
+            Conversation.owner_id.in_(gone.perhaps),
+            Conversation.waiting_since <= earliest,
+            team_id.in_(patience),
+            *_UNSEEN,
+        )
+    ).all()
+    calendars = {one: working_hours.calendar_of(session, one) for one in {row.mailbox_id for row in rows}}
+    found = {}
+    for id_, owner_id, mailbox_id, waiting_since, its_team, given_at in rows:
+        since = max(waiting_since, given_at or waiting_since)
+        enough = working_time(calendars[mailbox_id], since, now) >= timedelta(minutes=patience[its_team])
+        if enough and gone.from_mailbox(owner_id, mailbox_id):
+            found[id_] = (owner_id, its_team)
+    return found
+
+
+def _still_with_the_gone(session: Session, due: dict[int, tuple[int, int]]) -> list[Conversation]:
+    """Those that nobody took or saw meanwhile, locked."""
     wanted = (
         select(Conversation)
-        .outerjoin(ReadMark, its_owners)
-        .where(
-            Conversation.owner_id.in_(away),
-            Conversation.status == "open",
-            Conversation.waiting_since.is_not(None),
-            Conversation.silent.is_(False),
-            func.coalesce(ReadMark.version, 0) < Conversation.version,
-        )
+        .outerjoin(ReadMark, _OF_ITS_OWNER)
+        .where(Conversation.id.in_(due), *_UNSEEN)
         .order_by(Conversation.id)
         .with_for_update(of=Conversation, skip_locked=True)
+        .execution_options(populate_existing=True)
     )
-    return list(session.scalars(wanted))
-
-
-def _sat_too_long(
-    session: Session, one: Conversation, patience: dict[int, int], away: Collection[int], *, now: datetime
-) -> bool:
-    team_id = one.team_id or assignment.team_of_mailbox(session, [one.mailbox_id]).get(one.mailbox_id)
-    if team_id not in patience or one.waiting_since is None:
-        return False
-    given = session.scalar(select(func.max(Event.at)).where(Event.conversation_id == one.id, Event.kind == "assigned"))
-    since = max(one.waiting_since, given) if given is not None else one.waiting_since
-    calendar = working_hours.calendar_of(session, one.mailbox_id)
-    return working_time(calendar, since, now) >= timedelta(minutes=patience[team_id])
+    return [one for one in session.scalars(wanted) if one.owner_id == due[one.id][0]]
 
 
 def _offered_again(
-    session: Session, desk: assignment.Desk, one: Conversation, *, now: datetime
+    desk: assignment.Desk, one: Conversation, about: tuple[int, int], *, now: datetime
 ) -> dict[str, Any] | None:
     """The trace of giving it back; None when nobody else was found."""
-    team_id = one.team_id or assignment.team_of_mailbox(session, [one.mailbox_id])[one.mailbox_id]
-    before = one.owner_id
-    told = desk.hand_out(one, assignment.by_team(team_id), handed_back=True)
-    if told["owner"] == before:
+    before, team_id = about
+    told = desk.hand_back(one, team_id)
+    if told is None:
         return None
     return {
         "conversation_id": one.id,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from functools import lru_cache
+from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -20,12 +22,23 @@ def calendar_of(session: Session, mailbox_id: int) -> Calendar:
     default = select(WorkCalendar.id).where(WorkCalendar.is_default).limit(1).scalar_subquery()
     body = session.scalar(select(WorkCalendar.body).where(WorkCalendar.id == func.coalesce(given, default)))
     if body is not None:
-        return _known(json.dumps(body, sort_keys=True))
+        return read(body)
     locale = session.scalar(select(Mailbox.locale).where(Mailbox.id == mailbox_id))
     return always(ZONES.get(locale or "", "UTC"))
 
 
-@lru_cache(maxsize=256)
+def of_the_team(session: Session) -> Calendar:
+    """The calendar of every mailbox that has none of its own. While none is set: around the clock, in UTC."""
+    body = session.scalar(select(WorkCalendar.body).where(WorkCalendar.is_default).limit(1))
+    return read(body) if body is not None else always()
+
+
+def read(body: Mapping[str, Any]) -> Calendar:
+    """The calendar of `routing.calendars`' JSON as it is stored."""
+    return _known(json.dumps(body, sort_keys=True))
+
+
+@lru_cache(maxsize=1024)
 def _known(body: str) -> Calendar:
     """One object for equal calendars: their days are worked out once."""
     return from_json(json.loads(body))

@@ -59,6 +59,7 @@ from inbox.models.routing import (
     RuleTrace,
     RuleVersion,
     RuleWaited,
+    Shift,
     Team,
     TeamMember,
 )
@@ -139,6 +140,7 @@ __all__ = [
     "SearchWords",
     "SendRule",
     "Setting",
+    "Shift",
     "SignInAttempt",
     "Tag",
     "Team",

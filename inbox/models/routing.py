@@ -78,6 +78,16 @@ class Absence(Base):
     entered_by_id: Mapped[int | None] = mapped_column(ForeignKey("user.id"))
 
 
+class Shift(Base):
+    """A person's working hours; without a row they may be given work at any hour."""
+
+    __tablename__ = "shift"
+
+    user_id: Mapped[int] = mapped_column(ForeignKey("user.id"), primary_key=True)
+    body: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))  # routing.calendars; None: the mailbox's
+    holidays: Mapped[bool] = mapped_column(default=True)  # own hours stand still on holidays of the mailbox's calendar
+
+
 class Rule(Base):
     """A rule's place, switch and counters; what it says stands in its versions."""
 
