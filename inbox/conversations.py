@@ -34,6 +34,7 @@ from inbox.models import (
     Tag,
     User,
 )
+from inbox.models.conversations import JOINED
 from inbox.wire import ring
 from routing.mentions import Mention
 
@@ -68,6 +69,7 @@ EVENTS = {
     "moved": N_("It was moved to another mailbox"),
     "categorised": N_("The category changed"),
     "field": N_("A field was filled in"),
+    "customer": N_("What is known of the customer changed"),
     "linked": N_("It was linked with another conversation"),
     "unlinked": N_("A link was removed"),
     "escalated": N_("A step of a deadline was reached"),
@@ -246,15 +248,20 @@ def receive(session: Session, conversation: Conversation, message: Message, *, n
         _tell(session, conversation, "mail", now=now, who=message.from_name or message.from_address)
 
 
-def answered(session: Session, conversation: Conversation, *, status: str | None, at: datetime) -> None:
-    """A human answer follows the customer's words since `at`: nothing waits any more; `status` is where it goes next."""
+def answered(
+    session: Session, conversation: Conversation, *, status: str | None, at: datetime, now: datetime | None = None
+) -> None:
+    """A human answer follows the customer's words since `at`: nothing waits any more; `status` is where it goes next.
+
+    `now`: when that becomes known, if later.
+    """
     kept_deadlines.note_answer(conversation, at)
     conversation.waiting_since = None
     conversation.trouble = ""
     if conversation.opened_at is None:
         conversation.opened_at = conversation.activity_at
     if status is not None:
-        place(session, conversation, status=status, closed_at=at, now=at)
+        place(session, conversation, status=status, closed_at=at, now=at, known_at=now)
     else:
         kept_deadlines.keep(session, conversation, now=at)
 
@@ -545,10 +552,12 @@ def place(
     owner_id: int | str | None = "same",
     closed_at: datetime | None = None,
     mailbox_id: int | None = None,
+    known_at: datetime | None = None,
 ) -> None:
-    """The only way in which status, owner or mailbox of a conversation change: counters and deadlines follow.
+    """The only way in which status, owner or mailbox of a conversation change: counters and deadlines follow, and rules
+    are asked before the commit (`rule_runs`).
 
-    `closed_at` is for a status of closed.
+    `closed_at` is for a status of closed. `known_at`: when it becomes known that it changed, if later than `now`.
     """
     old = (conversation.mailbox_id, conversation.status, conversation.owner_id or 0)
     if status is not None:
@@ -568,6 +577,32 @@ def place(
     if status is not None or mailbox_id is not None:
         kept_deadlines.moved(session, conversation, before=old[1], now=now)
         kept_deadlines.keep(session, conversation, now=now)
+    if conversation.status != old[1] and JOINED not in (conversation.status, old[1]):
+        noted: dict[Conversation, Change] = session.info.setdefault("status_changes", {})
+        before = noted[conversation].before if conversation in noted else old[1]
+        noted[conversation] = Change(before, known_at or now)
+
+
+@dataclass(frozen=True)
+class Change:
+    """The status before the first change about which no rule was asked yet, and when it last changed."""
+
+    before: str
+    at: datetime
+
+
+def changes(session: Session) -> dict[Conversation, Change]:
+    """Takes the changes of status of this transaction about which no rule was asked yet."""
+    found: dict[Conversation, Change] = session.info.pop("status_changes", {})
+    return found
+
+
+@contextmanager
+def history(session: Session) -> Iterator[None]:
+    """What changes inside happened long ago: no rule is asked about it."""
+    noted = dict(session.info.get("status_changes", {}))
+    yield
+    session.info["status_changes"] = noted
 
 
 def uncount(session: Session, conversation: Conversation) -> None:

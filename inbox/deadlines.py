@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from inbox import kept_deadlines, people, working_hours
+from inbox import kept_deadlines, people, profiles, working_hours
 from inbox.errors import N_, NotFound, UserError, at_the_field
 from inbox.models import DeadlinePolicy, Tag
 from inbox.people import Viewer
@@ -151,8 +151,9 @@ def _last(session: Session) -> DeadlinePolicy:
 
 
 def _read(body: Mapping[str, Any]) -> Policy:
+    tiers = {profiles.clean("tier", one) for one in body.get("tiers", ())} - {""}
     with at_the_field():
-        return from_json(body)
+        return from_json({**body, "tiers": sorted(tiers)})
 
 
 def _must_exist(session: Session, who: Viewer, policy: Policy) -> None:

@@ -1,8 +1,8 @@
 """The deadlines that stand in each conversation's own row, so that lists and boards read an index and work nothing out.
 
-Whatever changes a clock (a message, status, tag, priority, mailbox) calls `keep` in the same transaction; a change of
-calendars or policies calls `all_anew`, and the clock process goes through the open conversations in batches. Pauses are
-kept to the microsecond, so what was worked out can always be worked out again.
+Whatever changes a clock (a message, status, tag, priority, mailbox) calls `keep` in the same transaction, another tier of
+the customer `customer_changed`; a change of calendars or policies calls `all_anew`, and the clock process goes through the
+open conversations in batches. Pauses are kept to the microsecond, so what was worked out can always be worked out again.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 
 from inbox import working_hours
 from inbox.db import insert_into
-from inbox.models import Conversation, ConversationTag, DeadlinePolicy, EscalationStep, Pause, Setting
+from inbox.models import Conversation, ConversationTag, DeadlinePolicy, EscalationStep, Pause, Person, Setting
 from inbox.models.conversations import JOINED
 from routing import deadlines as routing
 from routing.calendars import Calendar
@@ -41,6 +41,10 @@ class _Policies:
     @property
     def ask_tags(self) -> bool:
         return any(policy.tags for _id, policy in self.rows)
+
+    @property
+    def ask_tier(self) -> bool:
+        return any(policy.tiers for _id, policy in self.rows)
 
 
 def moved(session: Session, conversation: Conversation, *, before: str, now: datetime) -> None:
@@ -87,6 +91,29 @@ def keep(session: Session, conversation: Conversation, *, now: datetime) -> None
     conversation.due_kind = urgent.kind if urgent else ""
     conversation.soon_at = _soon_at(session, conversation, urgent, now=now) if urgent else None
     conversation.next_step_at = _next_step(session, conversation, found)
+
+
+def customer_changed(session: Session, person_id: int, *, now: datetime) -> Sequence[Conversation]:
+    """A customer's tier is another one: the deadlines of the open conversations follow; those that were looked at.
+
+    Of a customer with more than BATCH the clock process works all out anew.
+    """
+    if not _policies(session).ask_tier:
+        return ()
+    mine = session.scalars(
+        select(Conversation)
+        .where(Conversation.person_id == person_id, Conversation.status.in_(("open", "snoozed")))
+        .order_by(Conversation.id)
+        .limit(BATCH + 1)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    ).all()
+    if len(mine) > BATCH:
+        all_anew(session)
+        return ()
+    for conversation in mine:
+        keep(session, conversation, now=now)
+    return mine
 
 
 def work_out(session: Session, conversation: Conversation, *, now: datetime) -> Deadlines:
@@ -194,7 +221,11 @@ def _policy_of(session: Session, policies: _Policies, conversation: Conversation
         carried = select(ConversationTag.tag_id).where(ConversationTag.conversation_id == conversation.id)
         with session.no_autoflush:
             tags = session.scalars(carried).all()
-    which = Which(conversation.mailbox_id, tags=frozenset(tags), priority=conversation.priority or "normal")
+    tier = ""
+    if policies.ask_tier and conversation.person_id is not None:
+        with session.no_autoflush:
+            tier = session.scalar(select(Person.tier).where(Person.id == conversation.person_id)) or ""
+    which = Which(conversation.mailbox_id, tier=tier, tags=frozenset(tags), priority=conversation.priority or "normal")
     return routing.policy_for((policy for _number, policy in policies.rows), which)
 
 

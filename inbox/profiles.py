@@ -5,17 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import bindparam, func, select
-from sqlalchemy.orm import Session
+from sqlalchemy import bindparam, func, literal_column, select
+from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
-from inbox import db
-from inbox.errors import NotFound
+from inbox import conversations, db, kept_deadlines, people
+from inbox.errors import N_, NotFound, UserError
 from inbox.models import Conversation, Mailbox, Person, PersonAddress
 from inbox.models.conversations import JOINED
 from inbox.people import Viewer
 
 OTHERS = 10
 COUNTED = 1_000  # more conversations than these are not counted
+LONGEST = {"name": 200, "company": 200, "tier": 40, "phase": 40}  # characters of one line
+LONGEST_NOTE = 20_000  # characters
+MOST_IN_USE = 100  # tiers, and phases, that forms offer
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,8 @@ class Profile:
     id: int
     name: str
     company: str
+    tier: str
+    phase: str
     note: str
     blocked: bool
     first_seen: datetime
@@ -64,6 +69,8 @@ def profile(session: Session, who: Viewer, person_id: int, *, but_conversation_i
         id=person_id,
         name=person.name,
         company=person.company,
+        tier=person.tier,
+        phase=person.phase,
         note=person.note,
         blocked=person.blocked,
         first_seen=person.first_seen,
@@ -86,13 +93,79 @@ def profile(session: Session, who: Viewer, person_id: int, *, but_conversation_i
     )
 
 
-def change(session: Session, who: Viewer, person_id: int, *, name: str, company: str, note: str, blocked: bool) -> None:
-    """What the team writes down about a person. Raises NotFound like `profile`."""
-    profile(session, who, person_id)
-    person = session.get_one(Person, person_id)
-    person.name, person.company = " ".join(name.split())[:200], " ".join(company.split())[:200]
-    person.note, person.blocked = note.strip()[:20_000], blocked
+def of_conversation(session: Session, who: Viewer, conversation_id: int) -> Profile:
+    """The customer of a conversation. Raises NotFound, also when it has none."""
+    found = people.conversation(session, who, conversation_id)
+    if found.person_id is None:
+        raise NotFound
+    return profile(session, who, found.person_id, but_conversation_id=found.id)
+
+
+def change(
+    session: Session,
+    who: Viewer,
+    conversation_id: int,
+    *,
+    name: str,
+    company: str,
+    tier: str,
+    phase: str,
+    note: str,
+    now: datetime,
+) -> None:
+    """What the team writes down about the customer of a conversation; names become one line, cut to LONGEST.
+
+    Another tier may bring another deadline policy: the open conversations of the customer follow at once. Raises
+    NotFound, and UserError for a note that is too long.
+    """
+    here = people.conversation(session, who, conversation_id)
+    if here.person_id is None:
+        raise NotFound
+    person = session.get_one(Person, here.person_id)
+    typed = {"name": name, "company": company, "tier": tier, "phase": phase}
+    written = {field: clean(field, text) for field, text in typed.items()}
+    written["note"] = note.replace("\0", "").replace("\r\n", "\n").strip()
+    if len(written["note"]) > LONGEST_NOTE:
+        raise UserError(N_("The note is too long."), field="note")
+    changed = {field: text for field, text in written.items() if text != getattr(person, field)}
+    if not changed:
+        return
+    for field, text in changed.items():
+        setattr(person, field, text)
     session.flush()
+    concerned = {here.id: here}
+    if "tier" in changed:
+        concerned |= {one.id: one for one in kept_deadlines.customer_changed(session, person.id, now=now)}
+    told = {field: "" if field == "note" else text for field, text in changed.items()}
+    with conversations.together(session):
+        for _id, one in sorted(concerned.items()):
+            conversations.record(session, one, "customer", now=now, actor_id=who.id, customer=told)
+
+
+def tiers(session: Session) -> tuple[str, ...]:
+    """The tiers that customers have, by name."""
+    return tuple(row.name for row in db.rows(session, _TIERS))
+
+
+def phases(session: Session) -> tuple[str, ...]:
+    """The phases in which customers are, by name."""
+    return tuple(row.name for row in db.rows(session, _PHASES))
+
+
+def clean(field: str, typed: str) -> str:
+    """A name, company, tier or phase as it is stored: one line, cut to LONGEST."""
+    return " ".join(typed.replace("\0", "").split())[: LONGEST[field]].rstrip()
+
+
+def _in_use(column: InstrumentedAttribute[str]):  # type: ignore[no-untyped-def]
+    """SELECT of the different values of a column: one look into its index for each, however many people have it."""
+    # as literals: the index knows no empty values, and only what is written out can be seen to ask for none
+    filled = column != literal_column("''")
+    used = select(func.min(column).label("name")).where(filled).cte("used", recursive=True)
+    step = aliased(used)
+    following = select(func.min(column)).where(filled, column > step.c.name).correlate(step).scalar_subquery()
+    used = used.union_all(select(following).where(step.c.name.is_not(None)))
+    return select(used.c.name).where(used.c.name.is_not(None)).limit(MOST_IN_USE)
 
 
 _SEEN = (
@@ -119,6 +192,8 @@ _OTHERS = (
         Mailbox.colour,
         Person.name,
         Person.company,
+        Person.tier,
+        Person.phase,
         Person.note,
         Person.blocked,
         Person.created_at.label("first_seen"),
@@ -131,3 +206,4 @@ _OTHERS = (
     .order_by(Conversation.activity_at.desc())
     .limit(OTHERS + 1)
 )
+_TIERS, _PHASES = _in_use(Person.tier), _in_use(Person.phase)

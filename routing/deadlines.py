@@ -24,6 +24,7 @@ from routing.calendars import Calendar
 from routing.facts import PRIORITIES
 from routing.hours import MINUTE, NOTHING, NoWorkingTime, add_working_time, working_time
 from routing.refusals import N_, Refused
+from routing.words import folded
 
 Kind = Literal["first_answer", "next_answer", "resolution"]
 State = Literal["running", "paused", "met", "late"]
@@ -52,7 +53,8 @@ ESCALATION = (
 class Policy:
     """Targets in working minutes, None for what is not promised, and for which conversations they hold.
 
-    An empty set holds for any; of several tags one is enough. Raises Refused with the field.
+    An empty set holds for any; of several tags one is enough. Tiers are compared as rules compare texts. Raises Refused
+    with the field.
     """
 
     name: str
@@ -89,7 +91,7 @@ class Policy:
     def holds_for(self, which: Which) -> bool:
         return (
             (not self.mailboxes or which.mailbox in self.mailboxes)
-            and (not self.tiers or which.tier in self.tiers)
+            and (not self.tiers or folded(which.tier) in map(folded, self.tiers))
             and (not self.tags or bool(self.tags & which.tags))
             and (not self.priorities or which.priority in self.priorities)
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, String, Text, UniqueConstraint
+from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, String, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from inbox.models.base import Base, Id
@@ -18,10 +18,16 @@ class Person(Base):
     """A correspondent. Identity is the address, never the display name."""
 
     __tablename__ = "person"
+    __table_args__ = tuple(  # most people have neither: the values in use are read past all of them
+        Index(f"ix_person_{name}", name, sqlite_where=text(f"{name} <> ''"), postgresql_where=text(f"{name} <> ''"))
+        for name in ("tier", "phase")
+    )
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)
     name: Mapped[str] = mapped_column(String(200), default="")
     company: Mapped[str] = mapped_column(String(200), default="")
+    tier: Mapped[str] = mapped_column(String(40), default="")  # how closely the team looks after them, in its words
+    phase: Mapped[str] = mapped_column(String(40), default="")  # how far they have come, in its words
     note: Mapped[str] = mapped_column(Text, default="")
     blocked: Mapped[bool] = mapped_column(default=False)  # mail of a blocked person is filed as spam
     created_at: Mapped[datetime]

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from inbox import conversation_page, conversations, drafts, presence, profiles, triage
+from inbox import conversation_page, conversations, drafts, presence, profiles
 from inbox.errors import NotFound
 from inbox.mail.senders import oddities
 from inbox.models import JoinSuggestion, Outgoing, User
@@ -216,11 +216,3 @@ def test_undo_is_possible_until_the_time_is_over(session: Session, support, aoi)
 )
 def test_odd_senders_are_marked(name: str, address: str, reply_to: list[str], expected: tuple[str, ...]) -> None:
     assert oddities(name, address, reply_to) == expected
-
-
-def test_what_the_team_knows_of_a_person_can_be_written_down(session: Session, support, taro, aoi) -> None:
-    a_conversation(session, support, person=taro)
-    profiles.change(session, aoi, taro.id, name="山田  太郎", company="山田商店", note="VIP", blocked=True)
-    person = profiles.profile(session, aoi, taro.id)
-    assert (person.name, person.company, person.note, person.blocked) == ("山田 太郎", "山田商店", "VIP", True)
-    assert triage.ACTIONS
