@@ -1,8 +1,9 @@
 """The deadlines that stand in each conversation's own row, so that lists and boards read an index and work nothing out.
 
-Whatever changes a clock (a message, status, tag, priority, mailbox) calls `keep` in the same transaction, another tier of
-the customer `customer_changed`; a change of calendars or policies calls `all_anew`, and the clock process goes through the
-open conversations in batches. Pauses are kept to the microsecond, so what was worked out can always be worked out again.
+Whatever changes a clock (a message, status, tag, priority, mailbox) calls `keep` in the same transaction, another tier
+of the customer `customer_changed`; a change of calendars or policies calls `all_anew`, and the clock process goes
+through the open conversations in batches. Pauses are kept to the microsecond, so what was worked out can always be
+worked out again.
 """
 
 from __future__ import annotations

@@ -96,6 +96,8 @@ def _wanted() -> Select[Any]:
             Message.raw_sha256,
             Person.name.label("person_name"),
             Person.company,
+            Person.tier,
+            Person.phase,
         )
         .select_from(Conversation)
         .outerjoin(Person, Person.id == Conversation.person_id)
@@ -124,6 +126,8 @@ def _case(row: Row[Any], more: _More, *, now: datetime) -> Case:
         customer_id=row.person_id,
         customer_name=row.person_name or "",
         customer_company=row.company or "",
+        customer_tier=row.tier or "",
+        customer_phase=row.phase or "",
         first_contact=more.first.get(row.id),
         recipient_addresses=tuple(str(one[1]).lower() for one in (*(row.to or ()), *(row.cc or ())) if one[1]),
         mailbox_id=row.mailbox_id,

@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from inbox import conversations, people, rule_facts
+from inbox import conversations, people, profiles, rule_facts
 from inbox.errors import N_, Conflict, NotFound, UserError
 from inbox.models import Conversation, DeadlinePolicy, Mailbox, Message, Rule, RuleVersion, Tag, Team, User
 from inbox.models.conversations import JOINED
@@ -76,6 +76,8 @@ class Choices:
     tags: tuple[tuple[int, str], ...]
     mailboxes: tuple[tuple[int, str], ...]
     deadline_policies: tuple[tuple[int, str], ...]
+    tiers: tuple[str, ...]  # of customers, and their phases: texts, those in use
+    phases: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -143,6 +145,8 @@ def choices(session: Session, who: Viewer) -> Choices:
             (one.id, str(one.body.get("name", "")))
             for one in session.scalars(select(DeadlinePolicy).order_by(DeadlinePolicy.position))
         ),
+        tiers=profiles.tiers(session),
+        phases=profiles.phases(session),
     )
 
 

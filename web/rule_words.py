@@ -35,6 +35,8 @@ def fields() -> dict[str, str]:
         "mailbox_id": gettext("the mailbox"),
         "customer_name": gettext("the customer’s name"),
         "customer_company": gettext("the customer’s company"),
+        "customer_tier": gettext("the customer’s tier"),
+        "customer_phase": gettext("the customer’s phase"),
         "first_contact": gettext("this is the customer’s first mail"),
         "language": gettext("the language"),
         "attachment_names": gettext("a file’s name"),
@@ -55,8 +57,6 @@ def fields() -> dict[str, str]:
         "minutes_waited": gettext("the working minutes without an answer"),
         "message_count": gettext("the number of messages"),
         "customer_id": gettext("the customer’s number"),
-        "customer_tier": gettext("the customer’s tier"),
-        "customer_phase": gettext("the customer’s phase"),
     }
 
 

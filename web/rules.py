@@ -21,7 +21,7 @@ from web.rule_forms import Typed
 
 pages = Blueprint("rules", __name__)
 
-LEFT_OUT = ("customer_id", "customer_tier", "customer_phase")  # nobody can fill these in yet
+LEFT_OUT = ("customer_id",)  # nobody knows a number
 
 
 @pages.get("/rules")
@@ -195,11 +195,16 @@ def _to_store(typed: Typed) -> dict[str, Any]:
 
 def _choices() -> dict[str, Any]:
     fields = {name: label for name, label in rule_words.fields().items() if name not in LEFT_OUT}
+    choices = rules.choices(g.session, g.who)
     return {
-        "choices": rules.choices(g.session, g.who),
+        "choices": choices,
         "names": reasons.names(g.session),
         "say": rule_words,
         "fields": fields,
+        "offered": {
+            "customer_tier": [(one, one) for one in choices.tiers],
+            "customer_phase": [(one, one) for one in choices.phases],
+        },
         "kinds": {name: one.kind for name, one in FIELDS.items()},
         "field_operators": {name: one.operators for name, one in FIELDS.items()},
         "statuses": [(one, rule_words.choices()["status"][one]) for one in STATUSES_TO_SET],

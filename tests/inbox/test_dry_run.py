@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Engine, delete, func, select, update
 
 from inbox import conversations, db, rule_runs, rules
-from inbox.models import Conversation, ConversationTag, Message, RuleTrace
+from inbox.models import Conversation, ConversationTag, Message, Person, RuleTrace
 from tests.inbox.cast import MINUTE, NOW
 from tests.inbox.intake.story import Story, a_mail
 from tests.inbox.routing_cast import Body, a_body, a_manager, a_rule, a_team, agents, the_rule
@@ -56,6 +56,9 @@ def a_question(rng: random.Random) -> Body:
             {"field": "first_contact", "operator": "is", "values": [rng.random() < 0.5]},
             {"field": "subject", "operator": "pattern", "values": [r"[0-9]*[02468]$"]},
             {"field": "tags", "operator": "empty", "values": []},
+            {"field": "customer_tier", "operator": "equals", "values": [rng.choice(("ＶＩＰ", "ロータッチ"))]},
+            {"field": "customer_phase", "operator": rng.choice(("contains", "starts")), "values": ["導入"]},
+            {"field": "customer_phase", "operator": "empty", "values": []},
         ]
     )
 
@@ -85,6 +88,8 @@ def test_a_dry_run_tells_exactly_what_the_real_run_does(engine: Engine, seed: in
     with db.transaction() as session:
         tags = [conversations.tag_named(session, name).id for name in ("A", "B", "C")]
         session.execute(update(Conversation).values(owner_id=None))
+        for person in session.scalars(select(Person).order_by(Person.id)):
+            person.tier, person.phase = rng.choice(("", "VIP", "ロータッチ")), rng.choice(("", "導入", "運用"))
     made = [a_rule(mei, rule_of(rng, n, tags, team)) for n in range(20)]
     with db.reading() as session:
         foretold = {one: rules.dry_run(session, mei, one, now=NOW) for one in made}

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Engine, select
 
-from inbox import clock, conversations, db, people, presence, rule_runs, rules, teams, triage
+from inbox import clock, conversations, db, people, presence, profiles, rule_runs, rules, teams, triage
 from inbox.models import DeadlinePolicy, Notification, RuleVersion, User
 from tests.inbox.cast import HOUR, MINUTE
 from tests.inbox.intake.story import Story, a_mail
@@ -317,3 +317,28 @@ def test_a_rule_chooses_the_deadline_policy(engine: Engine) -> None:
     assert (calm.policy_id, calm.due_at) == (slow, calm.waiting_since + 600 * MINUTE)
     assert (hasty.policy_id, hasty.due_at) == (None, hasty.waiting_since + 60 * MINUTE)
     assert events_of(calm.id, "deadline_policy")[0].about["rule_name"] == "Slow"
+
+
+def test_a_rule_may_ask_for_the_customers_tier_and_phase(engine: Engine) -> None:
+    story = Story()
+    mei = a_manager()
+    urgent = {"do": "priority", "priority": "urgent"}
+    vip = {"field": "customer_tier", "operator": "equals", "values": ["vip"]}
+    new = {"field": "customer_phase", "operator": "starts", "values": ["導入"]}
+    rule = a_rule(mei, a_body("VIP", urgent, when={"all": [vip, new]}))
+    story.arrives(mail("一通目"), mail("二通目", "hana@example.jp"))
+    first, other = conversations_of(story.mailbox_id)
+    assert (first.priority, other.priority) == ("normal", "normal")
+    with db.transaction() as session:
+        known = {"name": "", "company": "", "note": "", "now": story.now}
+        profiles.change(session, mei, first.id, tier="ＶＩＰ", phase="導入中", **known)
+        profiles.change(session, mei, other.id, tier="VIP", phase="", **known)
+    story.arrives(mail("三通目"), mail("四通目", "hana@example.jp"))
+    third, fourth = conversations_of(story.mailbox_id)[2:]
+    assert (third.priority, fourth.priority) == ("urgent", "normal")
+    (matched,), (missed,) = traces_of(third.id)[0].trace, traces_of(fourth.id)[0].trace
+    assert matched["why"] == [["all.0", True, "ＶＩＰ", "vip"], ["all.1", True, "導入中", "導入"]]
+    assert missed["why"] == [["all.1", False, "", None]]
+    with db.reading() as session:
+        assert set(rules.choices(session, mei).tiers) == {"VIP", "ＶＩＰ"}
+        assert rules.dry_run(session, mei, rule, now=story.now).count == 2, "it knows the customers as they are today"

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import select
 
 from inbox import db, people, rule_runs, rules, teams
-from inbox.models import Message, Rule, RuleVersion, Team, User
+from inbox.models import Message, Person, Rule, RuleVersion, Team, User
 from tests.inbox.routing_cast import a_body, contains
 from tests.web.conftest import Visitor, World, conversation
 
@@ -205,3 +205,30 @@ def test_a_rule_that_names_somebody_who_left_stands_out(manager: Visitor, world:
         rule = session.get_one(Rule, made)
         rule.enabled, rule.failures, rule.failed_at = True, 2, datetime.now(UTC)
     assert "1 rule could not run." in manager.get("/rules").text
+
+
+def test_the_editor_offers_the_tiers_and_phases_in_use(manager: Visitor, world: World) -> None:
+    with db.transaction() as session:
+        session.add_all(Person(tier=tier, phase="導入", created_at=datetime.now(UTC)) for tier in ("VIP", "ロータッチ"))
+    typed = FORM | {
+        "condition.0.field": "customer_tier",
+        "condition.0.operator": "equals",
+        "condition.0.values": ["VIP", "Gold\nSilver"],
+    }
+    drawn = manager.post("/rules/new", typed | {"change": "show"}).text
+    line = drawn.split('id="condition.0.field"')[1].split("</li>")[0]
+    assert '<option value="customer_phase">the customer’s phase</option>' in line
+    assert re.findall(r'name="condition\.0\.values" value="([^"]+)"( checked)?', line) == [
+        ("VIP", " checked"),
+        ("ロータッチ", ""),
+    ]
+    assert ">Gold\nSilver</textarea>" in line, "what nobody has yet can be asked for, too"
+    assert "the customer’s tier is exactly “VIP” or “Gold” or “Silver”" in drawn
+    assert manager.post("/rules/new", typed).status_code == 303
+    _rule, body = stored("Lamps")
+    assert body["condition"]["any"] == [
+        {"field": "customer_tier", "operator": "equals", "values": ["VIP", "Gold", "Silver"]}
+    ]
+    refused = manager.post("/rules/new", typed | {"condition.0.values": [" "]})
+    assert refused.status_code == 400
+    assert 'id="condition.0.values-error"' in refused.text
