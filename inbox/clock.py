@@ -229,6 +229,9 @@ def _send_digests(now: datetime) -> None:
 
 
 def _prove_nightly(now: datetime) -> None:
+    with db.reading() as session:
+        if forgotten.is_too_early(session):
+            return
     with db.transaction() as session:
         if not _not_yet_done(session, "proved_on", now):
             return

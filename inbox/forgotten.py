@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, or_, select
+from sqlalchemy import ColumnElement, exists, func, or_, select
 from sqlalchemy.orm import Session
 
 from inbox import kept_deadlines
-from inbox.models import Conversation, Mailbox, MailboxAccess, Setting, User
+from inbox.models import Conversation, Folder, Mailbox, MailboxAccess, Setting, User
 
 KEPT = "forgotten"  # the setting with the last proof
 LATE = timedelta(minutes=10)  # that a snoozed conversation may come back after its time
@@ -51,6 +51,15 @@ def last(session: Session) -> Proof | None:
     stored: dict[str, Any] = kept.value
     found = tuple(Finding(one["code"], one["count"], tuple(one["ids"])) for one in stored["findings"])
     return Proof(datetime.fromisoformat(stored["at"]), stored["open"], found)
+
+
+def is_too_early(session: Session) -> bool:
+    """Before the first mail is there and the first import has ended a proof would say something about nothing."""
+    if last(session) is not None:
+        return False
+    begun = Folder.import_started_at.is_not(None) & Folder.import_finished_at.is_(None)
+    importing = session.scalar(select(exists().where(begun)))
+    return bool(importing) or not session.scalar(select(exists().where(Conversation.id > 0)))
 
 
 def prove(session: Session, *, wrong_deadlines: Sequence[int], now: datetime) -> Proof:

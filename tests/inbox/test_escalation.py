@@ -23,7 +23,7 @@ from inbox import (
 )
 from inbox.calendars import SUGGESTED
 from inbox.errors import UserError
-from inbox.models import Conversation, Digest, EscalationStep, Event, Outgoing, Team, TeamMember
+from inbox.models import Conversation, Digest, EscalationStep, Event, Folder, Outgoing, Team, TeamMember
 from tests.inbox.cast import DAY, HOUR, MINUTE, a_conversation, a_mailbox, a_message, a_user, a_viewer
 
 TOKYO = ZoneInfo("Asia/Tokyo")
@@ -268,6 +268,25 @@ def test_the_proof_finds_what_nobody_would_see_and_mends_deadlines(session, supp
     }
     assert wrong.due_at == FRIDAY + 100 * MINUTE
     assert "no_deadline" not in proof(session, FRIDAY + HOUR)
+
+
+def test_the_first_proof_waits_for_mail(engine) -> None:
+    clock._prove_nightly(FRIDAY)
+    with db.reading() as session:
+        assert forgotten.last(session) is None
+    with db.transaction() as session:
+        made = asked(session, a_mailbox(session))
+        inbox = Folder(mailbox_id=made.mailbox_id, name="INBOX", import_started_at=FRIDAY)
+        session.add(inbox)
+    clock._prove_nightly(FRIDAY + MINUTE)
+    with db.transaction() as session:
+        assert forgotten.last(session) is None
+        session.merge(inbox).import_finished_at = FRIDAY + MINUTE
+    clock._prove_nightly(FRIDAY + 2 * MINUTE)
+    with db.reading() as session:
+        found = forgotten.last(session)
+    assert found is not None
+    assert (found.at, found.open) == (FRIDAY + 2 * MINUTE, 1)
 
 
 def test_the_clock_proves_it_once_a_night(engine) -> None:
