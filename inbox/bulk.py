@@ -166,6 +166,7 @@ def _do(session: Session, who: Viewer, bulk: Bulk, item: BulkItem, found: Conver
         item.state = "skipped"
         bulk.trouble = bulk.trouble or error.message
         return
+    rule_runs.status_changed(session, now=now)  # what rules make of it is taken back with it
     after = _facts(session, bulk, found)
     item.state = "done"
     item.before = {name: value for name, value in before.items() if value != after[name]}
@@ -185,7 +186,7 @@ def _take_back(
     if facts.get("status", found.status) != found.status:
         conversations.record(session, found, "status", before=found.status, after=facts["status"], undo=True, **told)
         conversations.place(session, found, status=facts["status"], now=now)
-        rule_runs.status_changed(session, found, now=now)
+        rule_runs.status_changed(session, now=now)
     if "owner_id" in facts:
         conversations.assign(session, found, facts["owner_id"], **told)
     if "category_id" in facts:

@@ -578,9 +578,9 @@ def place(
         kept_deadlines.moved(session, conversation, before=old[1], now=now)
         kept_deadlines.keep(session, conversation, now=now)
     if conversation.status != old[1] and JOINED not in (conversation.status, old[1]):
-        noted: dict[Conversation, Change] = session.info.setdefault("status_changes", {})
-        before = noted[conversation].before if conversation in noted else old[1]
-        noted[conversation] = Change(before, known_at or now)
+        known: dict[Conversation, Change] = session.info.setdefault("status_changes", {})
+        before = known[conversation].before if conversation in known else old[1]
+        known[conversation] = Change(before, known_at or now)
 
 
 @dataclass(frozen=True)
@@ -591,8 +591,14 @@ class Change:
     at: datetime
 
 
+def noted(session: Session) -> dict[Conversation, Change]:
+    """The changes of status of this transaction about which no rule was asked yet."""
+    found: dict[Conversation, Change] = session.info.get("status_changes", {})
+    return found
+
+
 def changes(session: Session) -> dict[Conversation, Change]:
-    """Takes the changes of status of this transaction about which no rule was asked yet."""
+    """The same; from now on they count as asked about."""
     found: dict[Conversation, Change] = session.info.pop("status_changes", {})
     return found
 
@@ -600,9 +606,9 @@ def changes(session: Session) -> dict[Conversation, Change]:
 @contextmanager
 def history(session: Session) -> Iterator[None]:
     """What changes inside happened long ago: no rule is asked about it."""
-    noted = dict(session.info.get("status_changes", {}))
+    before = dict(noted(session))
     yield
-    session.info["status_changes"] = noted
+    session.info["status_changes"] = before
 
 
 def uncount(session: Session, conversation: Conversation) -> None:

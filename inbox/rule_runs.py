@@ -3,6 +3,9 @@ kept.
 
 All in the caller's transaction. What fails costs a rule, never a mail: its actions are taken back, it is counted as an
 alarm, and the other rules go on.
+
+Changes of status are noted where they are made (`conversations.place`), whoever makes them, and asked about once:
+before the commit, or earlier by those who need to know at once what rules make of them.
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import structlog
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import event, func, insert, select, update
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.orm import Session
 
@@ -85,17 +88,28 @@ def arrived(session: Session, message_ids: Sequence[int], *, now: datetime) -> N
         return
     for wave in _waves(session, message_ids):
         cases = rule_facts.of_messages(session, wave, asks=in_force.asks, now=now)
-        _each(session, in_force, [one for one in cases if one.facts.status != "spam"], ARRIVED, now=now)
+        decided = _each(session, in_force, [one for one in cases if one.facts.status != "spam"], ARRIVED, now=now)
+        _follow(session, in_force, decided, now=now)
 
 
-def status_changed(session: Session, conversation: Conversation, *, now: datetime) -> None:
-    """Somebody gave the conversation another status."""
-    in_force = rules.in_force(session)
-    if not _waits_for(in_force, StatusChanged):
+def status_changed(session: Session, *, now: datetime | None = None) -> None:
+    """Asks about every conversation whose status changed in this transaction and about which no rule was asked yet.
+
+    `now` is when the last of them changed, unless given.
+    """
+    if not conversations.noted(session):
         return
-    session.flush()
-    cases = rule_facts.of_conversations(session, [conversation.id], asks=in_force.asks, now=now)
-    _each(session, in_force, cases, Happened("status_changed"), now=now)
+    if not rules.any_set_off(session, "status_changed"):
+        conversations.changes(session)
+        return
+    now = now or max(one.at for one in conversations.noted(session).values())
+    _follow(session, rules.in_force(session), (), now=now)
+
+
+@event.listens_for(Session, "before_commit")
+def _before_commit(session: Session) -> None:
+    if not session.in_nested_transaction():  # a savepoint ends
+        status_changed(session)
 
 
 def wait_for_the_clock(session: Session) -> bool:
@@ -115,7 +129,8 @@ def unanswered(session: Session, *, now: datetime) -> int:
     for case in rule_facts.of_conversations(session, list(found), asks=in_force.asks, now=now):
         due = found[case.conversation_id]
         already = frozenset(waiting) - due
-        _each(session, in_force, [case], Happened("unanswered", already=already), now=now)
+        decided = _each(session, in_force, [case], Happened("unanswered", already=already), now=now)
+        _follow(session, in_force, decided, now=now)
         for rule_id in due:
             _remember_waiting(session, case, rule_id)
     return len(found)
@@ -158,7 +173,8 @@ def by_the_clock(session: Session, due: frozenset[int], *, after: int, now: date
         return 0
     in_force = rules.in_force(session)
     cases = rule_facts.of_conversations(session, ids, asks=in_force.asks, now=now)
-    _each(session, in_force, cases, Happened("schedule", due=due), now=now)
+    decided = _each(session, in_force, cases, Happened("schedule", due=due), now=now)
+    _follow(session, in_force, decided, now=now)
     return ids[-1]
 
 
@@ -201,7 +217,7 @@ class _Evaluated:
     own_team_id: int | None
     names: dict[int, str]
     done: int = 0
-    status_changed: bool = False
+    status_by: int | None = None  # the rule that gave it another status
     assignment: dict[str, Any] | None = None
 
     @property
@@ -230,26 +246,57 @@ class _Tally:
     failures: dict[int, tuple[int, dict[str, Any]]] = field(default_factory=dict)
 
 
-def _each(session: Session, in_force: Compiled, cases: Sequence[Case], happened: Happened, *, now: datetime) -> None:
+def _follow(session: Session, in_force: Compiled, decided: Sequence[_Evaluated], *, now: datetime) -> None:
+    """Asks about changes of status until none is left. `decided`: what rules did a moment ago; no rule is asked about
+    a change that it made itself, and those that feed each other end at MOST_ACTIONS."""
+    made_by = _made_by(decided)
+    if not _waits_for(in_force, StatusChanged):
+        conversations.changes(session)
+        return
+    while changed := conversations.changes(session):
+        session.flush()
+        by: dict[int | None, list[int]] = {}
+        for conversation, change in changed.items():
+            if conversation.status != change.before:
+                by.setdefault(made_by.get(conversation.id), []).append(conversation.id)
+        followed = []
+        for rule_id in sorted(by, key=lambda one: one or 0):
+            happened = Happened("status_changed", already=frozenset() if rule_id is None else frozenset({rule_id}))
+            cases = rule_facts.of_conversations(session, by[rule_id], asks=in_force.asks, now=now)
+            followed += _each(session, in_force, cases, happened, now=now)
+        made_by = _made_by(followed)
+
+
+def _made_by(decided: Sequence[_Evaluated]) -> dict[int, int]:
+    """The rule that gave each conversation another status."""
+    return {one.case.conversation_id: one.status_by for one in decided if one.status_by is not None}
+
+
+def _each(
+    session: Session, in_force: Compiled, cases: Sequence[Case], happened: Happened, *, now: datetime
+) -> list[_Evaluated]:
     """All of them at once; if an action fails, one by one and without the rule that failed."""
     if not cases:
-        return
+        return []
     try:
-        _attempt(session, in_force, cases, happened, now=now)
-        return
+        return _attempt(session, in_force, cases, happened, now=now)
     except _Failed as failed:
         log.exception("rule_failed", rule=failed.rule_id, error=str(failed.error)[:300])
+    decided = []
     for case in cases:
         remaining = in_force
         while True:
             try:
-                _attempt(session, remaining, [case], happened, now=now)
+                decided += _attempt(session, remaining, [case], happened, now=now)
                 break
             except _Failed as failed:
                 remaining = _without(remaining, failed)
+    return decided
 
 
-def _attempt(session: Session, in_force: Compiled, cases: Sequence[Case], happened: Happened, *, now: datetime) -> None:
+def _attempt(
+    session: Session, in_force: Compiled, cases: Sequence[Case], happened: Happened, *, now: datetime
+) -> list[_Evaluated]:
     """Within a savepoint. Raises _Failed when an action fails; nothing of it remains then."""
     before = _done_before(session, cases) if happened != ARRIVED else {}
     own_teams = assignment.team_of_mailbox(session, {one.mailbox_id for one in cases}) if happened == ARRIVED else {}
@@ -272,17 +319,15 @@ def _attempt(session: Session, in_force: Compiled, cases: Sequence[Case], happen
             for one in decided:
                 _carry_out(session, desk, one, rows[one.case.conversation_id], now=now)
         _keep(session, decided, happened, now=now)
-    again = [one.case.conversation_id for one in decided if one.status_changed]
-    if again and _waits_for(in_force, StatusChanged):
-        followed = rule_facts.of_conversations(session, again, asks=in_force.asks, now=now)
-        _each(session, in_force, followed, Happened("status_changed"), now=now)
+    return decided
 
 
 def _carry_out(
     session: Session, desk: assignment.Desk, one: _Evaluated, conversation: Conversation, *, now: datetime
 ) -> None:
-    status, tell = conversation.status, []
+    tell = []
     for todo in one.decision.todo:
+        status = conversation.status
         if not _would_change(session, conversation, todo.action):
             continue
         try:
@@ -298,7 +343,8 @@ def _carry_out(
         except Exception as error:  # one rule's failure is told and must not keep a mail from being filed
             raise _Failed(todo.rule_id, error) from error
         one.done += 1
-    one.status_changed = conversation.status != status
+        if conversation.status != status:
+            one.status_by = todo.rule_id
     if one.team_in_charge is not None and _wants_an_owner(conversation):
         one.assignment = desk.hand_out(
             conversation, assignment.by_team(one.team_in_charge), language=_language(one.case)

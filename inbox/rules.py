@@ -340,6 +340,14 @@ def _compiled(told: tuple[tuple[int, int, str], ...], known: Known) -> Compiled:
     )
 
 
+def any_set_off(session: Session, on: str) -> bool:
+    """Whether a rule that is switched on waits for that (`routing.triggers.ONS`)."""
+    return any(
+        rule.enabled and any(one.get("on") == on for one in version.body.get("triggers", ()))
+        for rule, version in _rows(session)
+    )
+
+
 def known_ids(session: Session) -> Known:
     """What rules may name as it exists now."""
     return Known(

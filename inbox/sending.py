@@ -22,6 +22,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from inbox import db, outbox
+from inbox import rule_runs as _rule_runs  # noqa: F401 (asks rules before each commit)
 from inbox.blobs import MissingBlob, blobs
 from inbox.mailboxes.secrets import open_secret
 from inbox.models import Mailbox

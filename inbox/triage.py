@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from inbox import conversations, following, people, rule_runs, search
+from inbox import conversations, following, people, search
 from inbox.errors import N_, NotFound, UserError
 from inbox.models import Conversation, Note, Tag, User
 from inbox.people import Viewer
@@ -57,7 +57,6 @@ def snooze(
     conversations.set_status(
         session, found, "snoozed", now=now, actor_id=who.id, until=until, in_any_case=in_any_case
     )
-    rule_runs.status_changed(session, found, now=now)
 
 
 def spam(session: Session, who: Viewer, conversation_id: int, *, now: datetime) -> None:
@@ -68,7 +67,6 @@ def not_spam(session: Session, who: Viewer, conversation_id: int, *, now: dateti
     found = people.conversation(session, who, conversation_id, lock=True)
     if found.status == "spam":
         conversations.set_status(session, found, "open", now=now, actor_id=who.id)
-        rule_runs.status_changed(session, found, now=now)
 
 
 def mark_unread(session: Session, who: Viewer, conversation_id: int, *, now: datetime) -> None:
@@ -111,7 +109,6 @@ def close_needless(session: Session, who: Viewer, conversation_id: int, *, reaso
     """Closed without an answer (対応不要). Raises UserError without a reason."""
     found = people.conversation(session, who, conversation_id, lock=True)
     conversations.close_needless(session, found, reason=reason, now=now, actor_id=who.id)
-    rule_runs.status_changed(session, found, now=now)
 
 
 def categorise(session: Session, who: Viewer, conversation_id: int, category_id: int | None, *, now: datetime) -> None:
@@ -155,7 +152,4 @@ def many(session: Session, who: Viewer, ids: Sequence[int], action: str, *, now:
 
 def _set(session: Session, who: Viewer, conversation_id: int, status: str, *, now: datetime) -> None:
     found = people.conversation(session, who, conversation_id, lock=True)
-    before = found.status
     conversations.set_status(session, found, status, now=now, actor_id=who.id)
-    if found.status != before:
-        rule_runs.status_changed(session, found, now=now)

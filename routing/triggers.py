@@ -57,7 +57,7 @@ class Happened:
     unanswered: every rule whose minutes have passed (`MailFacts.minutes_waited`) and that is not in `already`, the
     rules that ran for this waiting before: remember them with the conversation and its `waiting_since`.
     schedule: the rules in `due`, see `last_due`.
-    status_changed: `MailFacts.status` is the new one.
+    status_changed: `MailFacts.status` is the new one; not the rules in `already`, which changed it themselves.
     """
 
     on: On = "arrived"
@@ -88,7 +88,7 @@ def sets_off(trigger: Trigger, rule_id: int, happened: Happened, *, status: str,
         case Arrived():
             return happened.on == "arrived"
         case StatusChanged(to):
-            return happened.on == "status_changed" and (not to or status in to)
+            return happened.on == "status_changed" and (not to or status in to) and rule_id not in happened.already
         case Unanswered(minutes):
             passed = minutes_waited is not None and minutes_waited >= minutes
             return happened.on == "unanswered" and passed and rule_id not in happened.already

@@ -225,7 +225,7 @@ def _file(session: Session, mailbox_id: int, mails: Sequence[Understood], *, now
         since = min(one.at for one in readable)
         known = knowing.gather(session, mailbox_id, [(one.sha256, one.reading) for one in readable], since=since)
         with conversations.together(session):
-            filed = [_file_one(session, known, one, now=now) for one in readable]
+            filed = [_file_one_of_its_time(session, known, one, now=now) for one in readable]
         _settle(session, known, readable, filed, now=now)
         _ask_rules(session, readable, filed, now=now)
         _answer(session, known, readable, filed, now=now)
@@ -236,6 +236,14 @@ def _file(session: Session, mailbox_id: int, mails: Sequence[Understood], *, now
                 for mail, one in zip(readable, filed, strict=True)
             ],
         )
+
+
+def _file_one_of_its_time(session: Session, known: Knowledge, mail: Mail, *, now: datetime) -> Filed:
+    """What a first import brings is past: no rule is asked about it."""
+    if not mail.silent:
+        return _file_one(session, known, mail, now=now)
+    with conversations.history(session):
+        return _file_one(session, known, mail, now=now)
 
 
 def _file_one(session: Session, known: Knowledge, mail: Mail, *, now: datetime) -> Filed:
@@ -276,7 +284,8 @@ def _settle(
 
 
 def _ask_rules(session: Session, mails: Sequence[Mail], filed: Sequence[Filed], *, now: datetime) -> None:
-    """Rules decide about new mails from outside; what a first import brings is past."""
+    """Rules decide about new mails from outside, and about what changed its status by a mail; what a first import
+    brings is past."""
     new = [
         one.message.id
         for mail, one in zip(mails, filed, strict=True)
@@ -284,6 +293,7 @@ def _ask_rules(session: Session, mails: Sequence[Mail], filed: Sequence[Filed], 
     ]
     if new:
         rule_runs.arrived(session, new, now=now)
+    rule_runs.status_changed(session, now=now)
 
 
 def _answer(

@@ -101,7 +101,7 @@ def try_again(session: Session, who: Viewer, outgoing_id: int, *, now: datetime)
     )
     conversation = _lock(session, outgoing.conversation_id)
     if conversation is not None:
-        settling.stand_again(session, outgoing, conversation)
+        settling.stand_again(session, outgoing, conversation, now=now)
         told = {"outgoing_id": outgoing.id, "message_id": outgoing.message_id, "as": "sent_again", "was": was}
         conversations.record(session, conversation, "resolved", now=now, actor_id=who.id, **told)
     ring.job(session, "send", queue="send")

@@ -165,12 +165,12 @@ def arrived(session: Session, outgoing: Outgoing, *, by: str, actor_id: int | No
         outgoing.sent_copy, outgoing.sent_copy_due_at = _sent_copy(session, outgoing), now
     conversation = _conversation(session, outgoing)
     if conversation is not None:
-        stand_again(session, outgoing, conversation)
+        stand_again(session, outgoing, conversation, now=now)
         told = {"outgoing_id": outgoing.id, "message_id": outgoing.message_id, "by": by, "as": "sent"}
         conversations.record(session, conversation, "resolved", now=now, actor_id=actor_id, **told)
 
 
-def stand_again(session: Session, outgoing: Outgoing, conversation: Conversation) -> None:
+def stand_again(session: Session, outgoing: Outgoing, conversation: Conversation, *, now: datetime) -> None:
     """The answer counts after all: nothing waits for it any more, unless something came in since."""
     if conversation.trouble not in ("uncertain", "failed"):
         return
@@ -178,7 +178,7 @@ def stand_again(session: Session, outgoing: Outgoing, conversation: Conversation
     before = outgoing.before
     if conversation.version == before.get("after_version") and outgoing.kind == "reply" and before.get("answers"):
         status = before.get("next_status")
-        conversations.answered(session, conversation, status=status, at=outgoing.created_at)
+        conversations.answered(session, conversation, status=status, at=outgoing.created_at, now=now)
 
 
 # -- one mail
@@ -258,7 +258,7 @@ def _settle_one(session: Session, worker: str, one: Done, *, sent_copy: str, now
     if late:
         conversation = _conversation(session, outgoing)
         if conversation is not None:
-            stand_again(session, outgoing, conversation)
+            stand_again(session, outgoing, conversation, now=now)
     if "" in states and not _too_old(outgoing, now=now):
         _end(session, [one], "later", now=now)
         outgoing.state, outgoing.lease_owner, outgoing.lease_until = "queued", "", None
