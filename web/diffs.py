@@ -1,16 +1,20 @@
-"""Two versions of a text side by side: line by line, and inside a changed line the words that differ."""
+"""Two versions of a text side by side: line by line, and inside a changed line the words that differ. And what is gone
+from a list, and new in it."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
+from typing import TypeVar
 
 LONGEST_LINE = 2_000  # characters; a longer line is shown as changed as a whole
 _WORDS = re.compile(r"[A-Za-z0-9]+|\s+|.", re.DOTALL)
 
 Piece = tuple[bool, str]  # (differs, text)
+Thing = TypeVar("Thing", bound=Hashable)
 
 
 @dataclass(frozen=True)
@@ -26,6 +30,22 @@ def side_by_side(before: str, after: str) -> tuple[Row, ...]:
     """Joined again, the pieces of a side are that side's text."""
     old, new = before.split("\n"), after.split("\n")
     return tuple(_rows(old, new))
+
+
+def gone_and_new(before: Sequence[Thing], after: Sequence[Thing]) -> tuple[tuple[Thing, ...], tuple[Thing, ...]]:
+    """(gone, new), each in its own order; what stands there twice counts twice."""
+    return _without(before, after), _without(after, before)
+
+
+def _without(things: Sequence[Thing], others: Sequence[Thing]) -> tuple[Thing, ...]:
+    left = Counter(others)
+    found = []
+    for one in things:
+        if left[one]:
+            left[one] -= 1
+        else:
+            found.append(one)
+    return tuple(found)
 
 
 def _rows(old: list[str], new: list[str]) -> Iterator[Row]:

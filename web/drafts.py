@@ -248,7 +248,7 @@ def composer(
         times=later.choices(g.now, language.zone()),
         came_back=came_back_words(draft.came_back),
         approval_id=approvals.last_of_draft(g.session, draft.id) if draft.came_back in DECIDED else None,
-        words=_words(),
+        words=script_words(),
         most_bytes=settings().max_upload_bytes,
     )
 
@@ -393,7 +393,7 @@ def _mailboxes() -> tuple[tuple[int, str], ...]:
     return tuple((one.id, one.name) for one in sidebar.show(g.session, g.who, now=g.now).mailboxes)
 
 
-def _words() -> dict[str, str]:
+def script_words() -> dict[str, str]:
     """What composer.js says."""
     return {
         "unsaved": gettext("Not saved yet"),

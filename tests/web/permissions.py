@@ -163,6 +163,9 @@ ROUTES: dict[tuple[str, str], Route] = {
     ("teams.be_absent", "POST"): route(
         "manager", lambda w: f"/people/{w.users['manager']}/absences", form=lambda w: {"starts": "x"}, refused=True
     ),
+    ("teams.work", "POST"): route(
+        "manager", lambda w: f"/people/{w.users['manager']}/shift", form=lambda w: {"kind": "x"}, refused=True
+    ),
     ("teams.be_back", "POST"): route(
         "agent", lambda w: f"/absences/{w.more['absence']}/end", hidden_from=OUTSIDE
     ),
@@ -459,6 +462,9 @@ ROUTES: dict[tuple[str, str], Route] = {
     ("approvals.one", "GET"): route("agent", lambda w: f"/approvals/{w.more['approval']}", hidden_from=OUTSIDE),
     ("approvals.file", "GET"): route(
         "agent", lambda w: f"/approvals/{w.more['approval']}/files/{w.more['approval_file']}", hidden_from=OUTSIDE
+    ),
+    ("approvals.attach", "POST"): route(
+        "agent", lambda w: f"/approvals/{w.more['approval']}/files", hidden_from=OUTSIDE, refused=True
     ),
     ("approvals.decide", "POST"): route(
         "agent", lambda w: f"/approvals/{w.more['approval']}/decision", hidden_from=OUTSIDE, refused=True

@@ -15,6 +15,7 @@
     const state = root.querySelector("[data-save-state]");
     const textarea = form.elements.text;
     const rev = form.elements.rev;
+    const once = !root.dataset.save; // an approver's form: it is sent with a decision, and stored then
     const editor = richText(root, form, textarea, words, changed, (files) => upload(files, true));
 
     // -- saving
@@ -29,7 +30,7 @@
 
     function changed() {
       edits += 1;
-      if (stopped) return;
+      if (stopped || once) return;
       say("pending", words.unsaved);
       clearTimeout(timer);
       timer = setTimeout(save, SAVE_AFTER);
@@ -45,7 +46,7 @@
 
     async function save() {
       clearTimeout(timer);
-      if (saving || stopped || !isDirty()) return saving;
+      if (saving || stopped || once || !isDirty()) return saving;
       const at = edits;
       say("pending", words.saving);
       saving = ask(root.dataset.save, { method: "POST", body: body(), headers: { Accept: "application/json" } })
@@ -299,7 +300,8 @@
     bar.hidden = false;
     const squire = new window.Squire(area, { sanitizeToDOMFragment: clean, addLinks: true });
     squire.setHTML(html.value);
-    let last = squire.getHTML();
+    const first = squire.getHTML();
+    let last = first;
     squire.addEventListener("input", () => {
       pictures();
       const now = squire.getHTML();
@@ -323,11 +325,11 @@
         ALLOWED_TAGS: ["a", "b", "strong", "i", "em", "u", "s", "del", "strike", "sub", "sup", "code", "pre", "br", "hr", "div", "p", "span", "h1", "h2", "h3", "h4",
           "ul", "ol", "li", "blockquote", "table", "thead", "tbody", "tfoot", "tr", "th", "td", "caption", "img", "font", "#text"],
         ALLOWED_ATTR: ["href", "src", "alt", "width", "height", "colspan", "rowspan", "border", "align", "start", "type", "dir", "lang"],
-        ALLOWED_URI_REGEXP: /^(?:https?:|mailto:|tel:|\/drafts\/|data:image\/(?:png|gif|jpe?g|webp);)/i,
+        ALLOWED_URI_REGEXP: /^(?:https?:|mailto:|tel:|\/drafts\/|\/approvals\/|data:image\/(?:png|gif|jpe?g|webp);)/i,
         ALLOW_DATA_ATTR: false, RETURN_DOM_FRAGMENT: true, RETURN_DOM: true,
       });
       for (const picture of fragment.querySelectorAll("img")) {
-        if (!/^(\/drafts\/|data:)/.test(picture.getAttribute("src") ?? "")) picture.remove();
+        if (!/^(\/drafts\/|\/approvals\/|data:)/.test(picture.getAttribute("src") ?? "")) picture.remove();
       }
       for (const table of fragment.querySelectorAll("table:not([border])")) table.setAttribute("border", "1");
       return document.importNode(fragment, true);
@@ -413,7 +415,11 @@
 
     return {
       text: () => area.textContent,
-      sync() { html.value = empty() ? "" : squire.getHTML(); },
+      sync() {
+        // words that an approver leaves alone are not sent: they stay as their author wrote them, to the byte
+        html.disabled = !root.dataset.save && !("changed" in root.dataset) && squire.getHTML() === first;
+        if (!html.disabled) html.value = empty() ? "" : squire.getHTML();
+      },
       focus(atEnd = false) { squire.focus(); if (atEnd) squire.moveCursorToEnd(); area.scrollIntoView({ block: "nearest" }); },
       insertImage(url, alt) { squire.focus(); squire.insertImage(url, { alt }); changed(); },
       dropImage(url) { for (const picture of area.querySelectorAll("img")) if (picture.getAttribute("src") === url) { picture.remove(); changed(); } },
