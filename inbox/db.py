@@ -66,9 +66,18 @@ def make_engine(url: str, *, pool_size: int = 20) -> Engine:
         pool_timeout=10,
         hide_parameters=True,  # errors go into logs and the quarantine: no mail and no hash of a password among them
     )
+    event.listen(engine, "connect", _writes_in_transactions_only)
     event.listen(engine, "handle_error", _tell_no_values)
     _ask_the_rested(engine)
     return engine
+
+
+def _writes_in_transactions_only(connection: Any, _record: object) -> None:
+    """What runs outside of a transaction can only read (`to_read`); a transaction begins as one that writes."""
+    connection.autocommit = True
+    connection.execute("SET default_transaction_read_only = on")
+    connection.autocommit = False
+    connection.read_only = False
 
 
 def _tell_no_values(told: ExceptionContext) -> None:
@@ -161,10 +170,21 @@ def transaction(on: Engine | None = None) -> Iterator[Session]:
 
 @contextmanager
 def reading(on: Engine | None = None) -> Iterator[Session]:
-    """A read-only session; on SQLite it never waits for a writer."""
-    chosen = (on or engine()).execution_options(read_only=True)
-    with Session(chosen, expire_on_commit=False) as session:
+    """A session that only reads."""
+    with to_read(on) as session:
         yield session
+
+
+def to_read(on: Engine | None = None) -> Session:
+    """A session that only reads; what it writes is refused (PostgreSQL) or dropped (SQLite). It takes no connection
+    before the first question.
+
+    On SQLite it never waits for a writer. On PostgreSQL it begins nothing: each statement of READ COMMITTED looks at
+    its own moment anyway, and with every ROLLBACK psycopg throws its prepared statements away.
+    """
+    chosen = on or engine()
+    options = {"read_only": True} if chosen.dialect.name == "sqlite" else {"isolation_level": "AUTOCOMMIT"}
+    return Session(chosen.execution_options(**options), expire_on_commit=False)
 
 
 def rows(session: Session, statement: Executable, given: Mapping[str, Any] | None = None) -> Sequence[Row[Any]]:

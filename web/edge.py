@@ -190,7 +190,7 @@ def install(app: Flask) -> None:
 def _open() -> Session:
     """Lazy: no connection is taken before the first query."""
     if request.method in READING:
-        return Session(db.engine().execution_options(read_only=True), expire_on_commit=False)
+        return db.to_read()
     return Session(db.engine(), expire_on_commit=False)
 
 
