@@ -39,6 +39,7 @@ MOST_FILES = 100
 SHOWN_QUOTATION = 20_000  # characters
 FIELDS = ("from_address", "to", "cc", "bcc", "subject", "html", "text", "quote", "kind", "seen_version")
 UNANSWERABLE = ("bounce", "feedback_report")
+PICTURE_OF_NOTHING = re.compile(r'<img(?:\s+(?!src=)[\w-]+="[^"]*")*\s*/?>')  # its file was taken off
 PAIR = tuple[str, str]
 
 
@@ -251,9 +252,7 @@ def aside(session: Session, approval_id: int) -> list[DraftFile]:
     return list(session.scalars(wanted))
 
 
-def _other_files(
-    session: Session, draft: Draft, removed: Collection[int], added: Sequence[DraftFile]
-) -> bool:
+def _other_files(session: Session, draft: Draft, removed: Collection[int], added: Sequence[DraftFile]) -> bool:
     """Takes files off the draft and hangs others on it; whether any."""
     gone = [file for file in draft.files if file.id in removed]
     for file in gone:
@@ -272,13 +271,14 @@ def _other_words(draft: Draft, fields: Mapping[str, Any], files_at: str, *, pict
     if "html" in fields:
         given = str(fields["html"]).replace("\r\n", "\n")
         html = _stored_html(draft, given, files_at)
+        html = PICTURE_OF_NOTHING.sub("", html) if pictures_gone else html
         return {} if html == draft.html.replace("\r\n", "\n") else {"html": html, "text": ""}
     if "text" in fields:
         text = _short_enough(str(fields["text"]).replace("\0", "").replace("\r\n", "\n"), field="text")
         if text.split() != words(draft).split():
             return {"html": "", "text": text}
     if pictures_gone and draft.html and "cid:" in draft.html:
-        return {"html": _stored_html(draft, draft.html)}
+        return {"html": PICTURE_OF_NOTHING.sub("", _stored_html(draft, draft.html))}
     return {}
 
 
@@ -362,9 +362,7 @@ def add_file(
     return file_view(files_of(draft.id), file)
 
 
-def _new_file(
-    others: Sequence[DraftFile], *, name: str, content_type: str, data: bytes, inline: bool
-) -> DraftFile:
+def _new_file(others: Sequence[DraftFile], *, name: str, content_type: str, data: bytes, inline: bool) -> DraftFile:
     """A file beside `others`, its bytes stored. Raises UserError when all together get too large."""
     most = settings().max_upload_bytes
     if sum(file.size for file in others) + len(data) > most or len(others) >= MOST_FILES:

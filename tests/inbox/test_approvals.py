@@ -15,9 +15,10 @@ from inbox.approval_policies import NeedsApproval
 from inbox.blobs import blobs
 from inbox.errors import Conflict, Forbidden, NotFound, StaleReply, UserError
 from inbox.mail.parse import parse
-from inbox.models import Absence, ApproverPool, Event, Message, Outgoing, User
+from inbox.models import Absence, ApproverPool, Draft, Event, Message, Outgoing, SendRule, User
 from inbox.people import Viewer
-from inbox.send_checks import NotLookedAt
+from inbox.send_checks import Looked, NotLookedAt
+from routing.sendcheck import SendRules, rules_to_json
 from tests.inbox.cast import HOUR, MINUTE, a_message, a_user, a_viewer, all_ticked
 from tests.inbox.test_replies import LATER, Desk, desk, written
 
@@ -264,3 +265,134 @@ def test_the_one_who_let_it_go_may_take_it_back(session: Session, office: Office
     )
     assert sent.outgoing_id != result.outgoing_id, "the same words were approved"
     assert people.of(session, a_user(session, "Nao", office.desk.mailbox)).is_manager is False
+
+
+# -- rich text and files
+
+RICH = '<div>発送<b>しました</b>。<br></div><div style="color:red">※ 20日</div>'
+
+
+def asked_rich(session: Session, office: Office, *files: str) -> tuple[int, drafts.DraftView]:
+    """A rich mail with a picture in its text and `files`, waiting for Ben."""
+    aoi = office.desk.aoi
+    draft = drafts.start(session, aoi, "reply", conversation_id=office.desk.conversation.id, now=LATER)
+    png = b"\x89PNG\r\n\x1a\n" + b"\0" * 20
+    picture = drafts.add_file(
+        session, aoi, draft.id, name="図.png", content_type="image/png", data=png, inline=True, now=LATER
+    )
+    for name in files:
+        drafts.add_file(session, aoi, draft.id, name=name, content_type="text/plain", data=name.encode(), now=LATER)
+    html = f'{RICH}<img src="{picture.path}" alt="図">'
+    drafts.save(session, aoi, draft.id, rev=draft.rev, fields={"html": html, "text": ""}, now=LATER)
+    approval_id = approvals.ask(
+        session,
+        aoi,
+        draft.id,
+        seen_version=office.version,
+        next_status="closed",
+        looked=all_ticked(session, draft.id),
+        now=LATER,
+    )
+    return approval_id, approvals.show(session, office.desk.ben, approval_id, now=LATER).draft
+
+
+def aside(session: Session, office: Office, approval_id: int, name: str = "補足.txt", **more: Any) -> int:
+    given = {"content_type": "text/plain", "data": b"more"} | more
+    return approvals.attach(session, office.desk.ben, approval_id, name=name, **given, now=LATER).id
+
+
+def ticked(session: Session, office: Office, approval_id: int, **given: Any) -> Looked:
+    """What an approver ticks on the page that comes when a file was added."""
+    with pytest.raises(NotLookedAt) as stopped, session.begin_nested():
+        decided(session, office, approval_id, "approve", **given)
+    session.expire_all()
+    return Looked(stopped.value.left, stopped.value.check.fingerprint)
+
+
+@pytest.mark.parametrize("how", ["nothing", "html", "text"])
+def test_words_that_the_approver_leaves_alone_stay_to_the_byte(session: Session, office: Office, how: str) -> None:
+    approval_id, shown = asked_rich(session, office)
+    stored = session.get_one(Draft, shown.id).html
+    assert f'src="/approvals/{approval_id}/files/{shown.files[0].id}"' in shown.editor_html
+    fields = {
+        "nothing": {"subject": "件名だけ"},
+        "html": {"html": shown.editor_html},
+        "text": {"text": drafts.words(shown).replace("\n", "\r\n") + "\r\n"},
+    }[how]
+    decided(session, office, approval_id, "approve", fields=fields)
+    assert session.get_one(Draft, shown.id).html == stored
+    view = approvals.show(session, office.desk.aoi, approval_id, now=LATER)
+    assert view.asked_with["html"] == view.now_with["html"] == stored
+
+
+def test_the_approvers_rich_words_are_sanitised_and_keep_their_pictures(session: Session, office: Office) -> None:
+    approval_id, shown = asked_rich(session, office)
+    added = aside(
+        session, office, approval_id, "印.png", content_type="image/png", data=b"\x89PNG\r\n\x1a\n", inline=True
+    )
+    unused = aside(
+        session, office, approval_id, "没.png", content_type="image/png", data=b"\x89PNG\r\n\x1a\n", inline=True
+    )
+    html = f'{shown.editor_html}<u>至急</u><script>x</script><img src="/approvals/{approval_id}/files/{added}" alt="">'
+    result = decided(session, office, approval_id, "send", fields={"html": html}, added={added, unused})
+    draft = session.get_one(Draft, shown.id)
+    assert [file.name for file in draft.files] == ["図.png", "印.png"], "a picture that stands nowhere is not sent"
+    assert "<u>至急</u>" in draft.html
+    assert "script" not in draft.html
+    assert all(f"cid:{file.content_id}" in draft.html for file in draft.files)
+    mail = parse(blobs().get(session.get_one(Outgoing, result.outgoing_id).raw_sha256))
+    assert "<u>至急</u>" in mail.html
+
+
+def test_the_approver_takes_a_file_off_and_adds_another(session: Session, office: Office) -> None:
+    everything = rules_to_json(SendRules(ask="always"))
+    session.add(SendRule(mailbox_id=office.desk.mailbox.id, rules=everything))
+    approval_id, shown = asked_rich(session, office, "価格.txt", "地図.txt")
+    price = next(file.id for file in shown.files if file.name == "価格.txt")
+    added = aside(session, office, approval_id)
+    given = {"removed": {price}, "added": {added}}
+    assert session.get_one(Draft, shown.id).files[1].name == "価格.txt", "nothing is changed before the decision"
+    looked = ticked(session, office, approval_id, **given)
+    result = decided(session, office, approval_id, "send", looked=looked, **given)
+    view = approvals.show(session, office.desk.aoi, approval_id, now=LATER)
+    assert [name for name, _ in view.asked_with["files"]] == ["図.png", "価格.txt", "地図.txt"]
+    assert [name for name, _ in view.now_with["files"]] == ["図.png", "地図.txt", "補足.txt"]
+    mail = parse(blobs().get(session.get_one(Outgoing, result.outgoing_id).raw_sha256))
+    assert {one.name for one in mail.attachments} >= {"地図.txt", "補足.txt"}
+    assert "価格.txt" not in {one.name for one in mail.attachments}
+
+
+def test_a_picture_that_is_taken_off_goes_out_of_the_words(session: Session, office: Office) -> None:
+    approval_id, shown = asked_rich(session, office)
+    decided(session, office, approval_id, "approve", removed={shown.files[0].id})
+    draft = session.get_one(Draft, shown.id)
+    assert draft.files == []
+    assert "img" not in draft.html
+    assert "<b>しました</b>" in draft.html
+
+
+def test_what_was_put_aside_is_forgotten_when_the_author_withdraws(session: Session, office: Office) -> None:
+    approval_id, shown = asked_rich(session, office, "価格.txt")
+    file_id = aside(session, office, approval_id)
+    assert approvals.file(session, office.desk.ben, approval_id, file_id, now=LATER)[0] == "補足.txt"
+    with pytest.raises(NotFound):
+        approvals.file(session, office.desk.aoi, approval_id, file_id, now=LATER)
+    approvals.withdraw(session, office.desk.aoi, approval_id, now=LATER)
+    kept = drafts.show(session, office.desk.aoi, shown.id)
+    assert [file.name for file in kept.files] == ["図.png", "価格.txt"]
+    assert drafts.aside(session, approval_id) == []
+
+
+def test_only_who_may_decide_puts_files_aside_and_only_so_many(
+    session: Session, office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    approval_id, _ = asked_rich(session, office)
+    for who, refused in ((office.desk.aoi, Forbidden), (office.cho, Forbidden), (a_viewer(session, "Zoe"), NotFound)):
+        with pytest.raises(refused):
+            approvals.attach(session, who, approval_id, name="a", content_type="text/plain", data=b"", now=LATER)
+    monkeypatch.setattr(drafts, "MOST_FILES", 1)
+    aside(session, office, approval_id)
+    with pytest.raises(UserError) as full:
+        aside(session, office, approval_id)
+    assert full.value.field == "file"
+    assert decided(session, office, approval_id, "send"), "what is not named with the decision stays out of the mail"
