@@ -12,12 +12,13 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from inbox import models, people, working_hours
+from inbox.calendars import SUGGESTED
 from inbox.errors import N_, NotFound, UserError, at_the_field
 from inbox.models import User
 from inbox.people import Viewer
 from routing import hours
 from routing.availability import Shift, shift_in
-from routing.calendars import Calendar, Period, from_json, to_json
+from routing.calendars import Calendar, Period, always, from_json, to_json
 from routing.hours import DayCounted
 
 Kind = Literal["any", "mailbox", "own"]
@@ -27,7 +28,7 @@ LOOKED_AHEAD = 7  # days that are told one by one
 
 @dataclass(frozen=True)
 class ShiftView:
-    """A person's hours as their form shows them. `calendar`: those that count, or the team's as a suggestion.
+    """A person's hours as their form shows them. `calendar`: their own, or a suggestion.
 
     `ahead`: the next days with their periods, or why there are none; empty for somebody who is there at any hour.
     """
@@ -60,14 +61,14 @@ def show(session: Session, who: Viewer, user_id: int, *, now: datetime, language
     house = working_hours.of_the_team(session)
     row = session.get(models.Shift, user_id)
     if row is None:
-        return ShiftView(user_id, user.name, "any", house, True, ())
+        return ShiftView(user_id, user.name, "any", _suggested(house), True, ())
     shift = _shift(row.body, row.holidays)
     counted = shift_in(shift, house)
     return ShiftView(
         user_id,
         user.name,
         "own" if shift.hours is not None else "mailbox",
-        shift.hours or house,
+        shift.hours or _suggested(house),
         shift.holidays,
         _ahead(counted, now=now, language=language),
     )
@@ -111,6 +112,10 @@ def today(shift: Shift, house: Calendar, *, now: datetime) -> Today:
 
 def _shift(body: Mapping[str, Any] | None, holidays: bool) -> Shift:
     return Shift(working_hours.read(body) if body is not None else None, holidays)
+
+
+def _suggested(house: Calendar) -> Calendar:
+    return from_json(SUGGESTED) if house == always() else house
 
 
 def _ahead(calendar: Calendar, *, now: datetime, language: str) -> tuple[DayCounted, ...]:

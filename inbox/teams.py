@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlalchemy import delete, or_, select, update
 from sqlalchemy.orm import Session, selectinload
 
-from inbox import people
+from inbox import people, shifts, working_hours
 from inbox.assignment import FALLBACK
 from inbox.errors import N_, Conflict, Forbidden, NotFound, UserError, a_name
 from inbox.models import (
@@ -27,6 +27,7 @@ from inbox.models import (
 )
 from inbox.people import Viewer
 from routing.assign import TEAM_WAYS, WEIGHT_MOST
+from routing.calendars import Calendar
 
 NAME_LENGTH = 100  # characters
 MOST_WORDS = 30  # skills, or languages, of one person
@@ -49,7 +50,7 @@ class TeamForm:
 
 @dataclass(frozen=True)
 class MemberView:
-    """`absence`: of now or the next one."""
+    """`absence`: of now or the next one. `today`: what they work today, None for somebody without hours."""
 
     user_id: int
     name: str
@@ -59,6 +60,7 @@ class MemberView:
     skills: tuple[str, ...]
     languages: tuple[str, ...]
     absence: AbsenceView | None
+    today: shifts.Today | None
 
 
 @dataclass(frozen=True)
@@ -100,6 +102,7 @@ def page(session: Session, who: Viewer, *, now: datetime) -> tuple[TeamView, ...
     users = {user.id: user for user in session.scalars(select(User))}
     capacities = {one.user_id: one for one in session.scalars(select(Capacity))}
     absent = _by_person(absences(session, who, now=now))
+    working = shifts.every(session)
     boxes: dict[int, list[tuple[int, str, str]]] = {}
     for team_id, mailbox_id, name, colour in session.execute(
         select(MailboxTeam.team_id, Mailbox.id, Mailbox.name, Mailbox.colour)
@@ -107,7 +110,13 @@ def page(session: Session, who: Viewer, *, now: datetime) -> tuple[TeamView, ...
         .order_by(Mailbox.name)
     ):
         boxes.setdefault(team_id, []).append((mailbox_id, name, colour))
-    rows = session.scalars(select(Team).options(selectinload(Team.members)).order_by(Team.name))
+    rows = session.scalars(select(Team).options(selectinload(Team.members)).order_by(Team.name)).all()
+    houses = {team.id: _house(session, boxes.get(team.id, ())) for team in rows} if working else {}
+    today = {
+        (team.id, user_id): shifts.today(shift, houses[team.id], now=now)
+        for team in rows
+        for user_id, shift in working.items()
+    }
     return tuple(
         TeamView(
             id=team.id,
@@ -118,7 +127,10 @@ def page(session: Session, who: Viewer, *, now: datetime) -> tuple[TeamView, ...
             hand_back_minutes=team.hand_back_minutes,
             members=tuple(
                 sorted(
-                    (_member(one, users, capacities, absent) for one in team.members),
+                    (
+                        _member(one, users, capacities, absent, today.get((team.id, one.user_id)))
+                        for one in team.members
+                    ),
                     key=lambda one: (not one.active, one.name, one.user_id),
                 )
             ),
@@ -406,8 +418,17 @@ def _by_person(found: Iterable[AbsenceView]) -> dict[int, AbsenceView]:
     return first
 
 
+def _house(session: Session, boxes: Sequence[tuple[int, str, str]]) -> Calendar:
+    """The calendar by which a team works: that of its first mailbox."""
+    return working_hours.calendar_of(session, boxes[0][0]) if boxes else working_hours.of_the_team(session)
+
+
 def _member(
-    one: TeamMember, users: Mapping[int, User], capacities: Mapping[int, Capacity], absent: Mapping[int, AbsenceView]
+    one: TeamMember,
+    users: Mapping[int, User],
+    capacities: Mapping[int, Capacity],
+    absent: Mapping[int, AbsenceView],
+    today: shifts.Today | None,
 ) -> MemberView:
     user, known = users[one.user_id], capacities.get(one.user_id)
     return MemberView(
@@ -419,4 +440,5 @@ def _member(
         skills=tuple(known.skills) if known else (),
         languages=tuple(known.languages) if known else (),
         absence=absent.get(user.id),
+        today=today,
     )

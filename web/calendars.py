@@ -207,7 +207,7 @@ def _body(form: Form) -> dict[str, Any]:
     """`routing.calendars`' JSON of what was typed; numbers of fields are those of the form's lines."""
     return {
         "zone": form.zone,
-        "week": {day: _periods(typed) for day, typed in form.week.items()},
+        "week": {day: periods(typed) for day, typed in form.week.items()},
         "country": form.country,
         "subdivision": form.subdivision,
         "days_off": [
@@ -216,14 +216,15 @@ def _body(form: Form) -> dict[str, Any]:
             if one != Line()
         ],
         "extra_days": [
-            {"name": one.name.strip(), "date": _day(one.first), "periods": _periods(one.periods)}
+            {"name": one.name.strip(), "date": _day(one.first), "periods": periods(one.periods)}
             for one in form.extra_days
             if one != Line()
         ],
     }
 
 
-def _periods(typed: str) -> list[str]:
+def periods(typed: str) -> list[str]:
+    """The periods that stand in one field, with commas or in lines."""
     return [one.strip() for one in BETWEEN.split(typed) if one.strip()]
 
 

@@ -22,7 +22,7 @@ def event(one: EventView, names: Mapping[int, str]) -> str:
     if about.get("rule_name"):
         return gettext("Rule “%(rule)s”: %(what)s", rule=about["rule_name"], what=_by_itself(one, names))
     if about.get("handed_back"):
-        return gettext("Given to somebody else, because it sat unread with somebody who is away")
+        return gettext("Given to somebody else, because it sat unread with somebody who is not there")
     match one.kind:
         case "team" | "priority" | "deadline_policy":
             return _by_itself(one, names)
@@ -52,6 +52,8 @@ def event(one: EventView, names: Mapping[int, str]) -> str:
             return gettext(
                 "%(who)s set “%(field)s” to “%(value)s”", who=who, field=about.get("field", ""), value=about.get("value", "")
             )
+        case "customer":
+            return _customer(who, about.get("customer", {}))
         case "linked":
             return gettext("%(who)s linked it with conversation %(number)s", who=who, number=about.get("other", ""))
         case "unlinked":
@@ -155,6 +157,26 @@ def _status(who: str, about: Mapping[str, Any]) -> str:
         "closed": gettext("%(who)s closed it", who=who),
         "spam": gettext("%(who)s marked it as spam", who=who),
     }[str(after)]
+
+
+def _customer(who: str, changed: Mapping[str, str]) -> str:
+    labels = {
+        "name": gettext("name"),
+        "company": gettext("company"),
+        "tier": gettext("tier"),
+        "phase": gettext("phase"),
+        "note": gettext("note"),
+    }
+    told = [
+        gettext("%(field)s “%(value)s”", field=labels[field], value=value)
+        if value
+        else labels[field]
+        if field == "note"
+        else gettext("no %(field)s", field=labels[field])
+        for field, value in changed.items()
+        if field in labels
+    ]
+    return gettext("%(who)s changed what is known of the customer: %(facts)s", who=who, facts=gettext(", ").join(told))
 
 
 def _escalated(about: Mapping[str, Any]) -> str:

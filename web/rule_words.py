@@ -335,7 +335,7 @@ def happened(ruling: Ruling) -> str:
         "status_changed": gettext("The status changed"),
         "unanswered": gettext("It waited for an answer"),
         "schedule": gettext("The clock asked the rules"),
-        "handed_back": gettext("It sat untouched with somebody who is away"),
+        "handed_back": gettext("It sat untouched with somebody who is not there"),
     }.get(ruling.happened, ruling.happened)
 
 
@@ -431,7 +431,7 @@ def _given(found: Assigned, who: str, team: str) -> str:
         case "fallback":
             return gettext("Given to %(who)s, who stands in when nobody else can.", who=who)
         case "last_resort":
-            return gettext("Given to %(who)s although away or full: nobody else was left.", who=who)
+            return gettext("Given to %(who)s although away, off shift or full: nobody else was left.", who=who)
     return gettext("Nobody was found who could take it.")
 
 

@@ -1,22 +1,36 @@
-"""Teams: who is in them and how they hand out; what people can take on; absences, one's own and, for managers, those
-of others."""
+"""Teams: who is in them and how they hand out; what people can take on; working hours and absences, one's own and, for
+managers, those of others."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+from zoneinfo import available_timezones
 
 from flask import Blueprint, g, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from inbox import people, sidebar, teams
+from inbox import people, shifts, sidebar, teams
 from inbox.errors import N_, NotFound, UserError
 from inbox.teams import TeamForm, TeamView
-from web import edge, language, rule_words
+from routing.calendars import WEEKDAYS
+from web import calendars, edge, language, rule_words
 from web.edge import Answer
 from web.language import gettext
 
 pages = Blueprint("teams", __name__)
+
+
+@dataclass(frozen=True)
+class ShiftForm:
+    """Somebody's working hours as stored, or as typed."""
+
+    kind: str
+    zone: str
+    week: Mapping[str, str]
+    holidays: bool
 
 
 @pages.get("/teams")
@@ -93,7 +107,7 @@ def remove(team_id: int) -> Response:
 @pages.get("/people/<int:user_id>/capacity")
 @edge.only("manager")
 def capacity(user_id: int) -> str:
-    """What a person can take on, and when they are absent."""
+    """What a person can take on, when they work, and when they are absent."""
     return render_template("teams/person.html", **_person(user_id))
 
 
@@ -119,10 +133,32 @@ def set_capacity(user_id: int) -> Response | Answer:
     return redirect(url_for("teams.show"), 303)
 
 
+@pages.post("/people/<int:user_id>/shift")
+def work(user_id: int) -> Response | Answer:
+    """{kind}: any, mailbox or own; {zone, week.mon, …, holidays} of one's own hours."""
+    form = _typed_shift()
+    try:
+        shifts.change(
+            g.session,
+            g.who,
+            user_id,
+            kind=form.kind,
+            zone=form.zone,
+            week={day: calendars.periods(typed) for day, typed in form.week.items()},
+            holidays=form.holidays,
+            now=g.now,
+        )
+    except UserError as error:
+        if error.status != 400:
+            raise
+        return edge.form_again("teams/person.html", error, **_person(user_id) | {"shift": form})
+    edge.tell(gettext("Saved."))
+    return redirect(_page_of(user_id), 303)
+
+
 @pages.post("/people/<int:user_id>/absences")
 def be_absent(user_id: int) -> Response | Answer:
     """{why, starts, ends}: days, or times; without an end until it is ended."""
-    mine = user_id == g.who.id
     try:
         starts, ends = _span(request.form.get("starts", ""), request.form.get("ends", ""))
         why = request.form.get("why", "away")
@@ -132,21 +168,24 @@ def be_absent(user_id: int) -> Response | Answer:
             raise
         return edge.form_again("teams/person.html", error, **_person(user_id))
     edge.tell(gettext("Noted. No new conversations are given out meanwhile."))
-    return redirect(url_for("teams.absence") if mine else url_for("teams.capacity", user_id=user_id), 303)
+    return redirect(_page_of(user_id), 303)
 
 
 @pages.post("/absences/<int:absence_id>/end")
 def be_back(absence_id: int) -> Response:
     user_id = teams.be_back(g.session, g.who, absence_id, now=g.now)
     edge.tell(gettext("The absence is over."))
-    mine = user_id == g.who.id
-    return redirect(url_for("teams.absence") if mine else url_for("teams.capacity", user_id=user_id), 303)
+    return redirect(_page_of(user_id), 303)
 
 
 @pages.get("/preferences/absence")
 def absence() -> str:
-    """One's own absences."""
+    """One's own working hours and absences."""
     return render_template("teams/person.html", **_person(g.who.id))
+
+
+def _page_of(user_id: int) -> str:
+    return url_for("teams.absence") if user_id == g.who.id else url_for("teams.capacity", user_id=user_id)
 
 
 # -- reading
@@ -181,6 +220,16 @@ def _typed() -> TeamForm:
         None,
         {int(one): int(weight) if weight.isascii() and weight.isdigit() else 1 for one, weight in weights.items()},
         frozenset(int(one) for one in request.form.getlist("mailbox_ids") if one.isascii() and one.isdigit()),
+    )
+
+
+def _typed_shift() -> ShiftForm:
+    given = request.form
+    return ShiftForm(
+        kind=given.get("kind", ""),
+        zone=given.get("zone", "").strip(),
+        week={day: given.get(f"week.{day}", "") for day in WEEKDAYS},
+        holidays="holidays" in given,
     )
 
 
@@ -265,9 +314,26 @@ def _person(user_id: int) -> dict[str, Any]:
         "skills": ", ".join(view.skills) if view else "",
         "languages": ", ".join(view.languages) if view else "",
     }
+    hours = shifts.show(g.session, g.who, user_id, now=g.now, language=language.locale())
     return {
+        "shift": ShiftForm(
+            hours.kind,
+            hours.calendar.zone if hours.kind == "own" else g.who.time_zone,
+            {day: ", ".join(map(str, periods)) for day, periods in zip(WEEKDAYS, hours.calendar.week, strict=True)},
+            hours.holidays,
+        ),
+        "ahead": hours.ahead,
+        "zones": sorted(available_timezones()),
+        "shift_kinds": (
+            ("any", gettext("At any hour")),
+            ("mailbox", gettext("As the calendar of the mailbox says")),
+            ("own", gettext("Hours of their own") if user_id != g.who.id else gettext("Hours of my own")),
+        ),
+        "weekdays": calendars.weekdays(),
+        "why": calendars.why,
+        "day_of": calendars.day_of,
         "user_id": user_id,
-        "person": view.name if view else g.who.name,
+        "person": hours.name,
         "mine": mine,
         "view": view,
         "typed": typed,

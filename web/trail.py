@@ -71,6 +71,7 @@ def kinds() -> dict[str, str]:
         "team_changed": gettext("changed a team"),
         "team_removed": gettext("removed a team"),
         "capacity_changed": gettext("changed what a person can take on"),
+        "shift_changed": gettext("changed a person’s working hours"),
         "fallback_changed": gettext("changed who gets what nobody else can take"),
         "calendar_changed": gettext("changed the working hours"),
         "calendar_removed": gettext("removed working hours"),

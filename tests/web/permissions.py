@@ -242,6 +242,10 @@ ROUTES: dict[tuple[str, str], Route] = {
     ("conversations.untag", "POST"): route(
         "agent", lambda w: f"/conversations/{w.mine}/tags/{w.more['tag']}/removal", hidden_from=OUTSIDE
     ),
+    ("customers.edit", "GET"): route("agent", lambda w: f"/conversations/{w.mine}/customer", hidden_from=OUTSIDE),
+    ("customers.change", "POST"): route(
+        "agent", lambda w: f"/conversations/{w.mine}/customer", form=lambda w: {"tier": "VIP"}, hidden_from=OUTSIDE
+    ),
     ("conversations.note", "POST"): route(
         "agent", lambda w: f"/conversations/{w.mine}/notes", form=lambda w: {"text": "for us"}, hidden_from=OUTSIDE
     ),
