@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 from html import unescape
+from io import BytesIO
 from typing import Any
 
 import pytest
@@ -16,6 +17,8 @@ from inbox.models import (
     ApprovalPolicy,
     ApproverPool,
     Conversation,
+    Draft,
+    DraftFile,
     LaterSending,
     NewStaff,
     Outgoing,
@@ -157,6 +160,61 @@ def test_a_release_over_unread_mail_is_stopped_and_what_was_typed_stays(
     assert "Released by an approver" in manager.get("/guards/near-misses").text
     again = manager.post(f"/approvals/{approval}/decision", form | {"seen_version": "2"})
     assert again.status_code == 303
+
+
+def test_an_approver_without_scripts_changes_files_and_sees_both_sides(
+    agent: Visitor, signed_in: Any, world: World
+) -> None:
+    a_policy(world)
+    draft = started(agent, world)
+    agent.post(f"/drafts/{draft}/files", {"file": (BytesIO(b"old prices"), "価格.txt")})
+    form = {"rev": 1, "seen_version": 1, "html": "<div>発送<b>しました</b>。</div>", "next_status": "closed"}
+    between = agent.post(f"/drafts/{draft}/replies", form)
+    agent.post(f"/drafts/{draft}/replies", boxes(between.text, tick=True) | {"ask_approval": "1"})
+    with db.reading() as session:
+        approval = session.scalars(select(Approval.id).where(Approval.draft_id == draft)).one()
+        old = session.scalars(select(DraftFile.id).where(DraftFile.draft_id == draft)).one()
+    manager = signed_in("manager")
+    page = manager.get(f"/approvals/{approval}").text
+    assert f'name="removed" value="{old}"' in page
+    attached = manager.post(
+        f"/approvals/{approval}/files",
+        {"file": (BytesIO(b"map"), "地図.txt"), "text": "発送しました。", "subject": "新しい件名", "removed": str(old)},
+    )
+    [new] = re.findall(r'name="added" value="(\d+)"', attached.text)
+    assert "新しい件名" in attached.text, "what was typed stays"
+    assert re.search(rf'name="removed" value="{old}"[^>]* checked', attached.text)
+    assert manager.get(f"/approvals/{approval}/files/{new}").data == b"map"
+    form = {"what": "send", "text": "発送しました。\r\n", "removed": str(old), "added": new}
+    done = manager.post(f"/approvals/{approval}/decision", form)
+    if done.status_code == 200:  # another look is asked for
+        ticks = boxes(done.text.replace('id="decision"', 'id="look"'), tick=True)
+        done = manager.post(f"/approvals/{approval}/decision", form | ticks)
+    assert done.status_code == 303
+    with db.reading() as session:
+        sent = session.get_one(Draft, draft)
+        assert sent.html == "<div>発送<b>しました</b>。</div>"
+        assert [file.name for file in sent.files] == ["地図.txt"]
+    both = agent.get(f"/approvals/{approval}").text
+    assert "<del>価格.txt</del>" in both
+    assert "<ins>地図.txt</ins>" in both
+
+
+def test_a_file_that_is_chosen_with_the_decision_goes_along(agent: Visitor, signed_in: Any, world: World) -> None:
+    a_policy(world)
+    approval, manager = asked(agent, world), signed_in("manager")
+    refused = manager.post(
+        f"/approvals/{approval}/decision", {"what": "return", "file": (BytesIO(b"map"), "地図.txt"), "answer": ""}
+    )
+    assert refused.status_code == 400
+    [kept] = re.findall(r'name="added" value="(\d+)"', refused.text)
+    done = manager.post(f"/approvals/{approval}/decision", {"what": "return", "answer": "地図を付けました", "added": kept})
+    assert done.status_code == 303
+    with db.reading() as session:
+        draft = session.get_one(Draft, session.get_one(Approval, approval).draft_id)
+        assert [file.name for file in draft.files] == ["地図.txt"]
+    assert agent.post(f"/approvals/{approval}/files", {"file": (BytesIO(b"x"), "x.txt")}).status_code == 409
+    assert manager.post(f"/approvals/{approval}/files").status_code == 400
 
 
 def test_the_author_cannot_approve_but_withdraws(agent: Visitor, world: World) -> None:

@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 from sqlalchemy import select
 
 from inbox import db
-from inbox.models import Approval, ApprovalPolicy, ApproverPool, SendRule, User
+from inbox.models import Approval, ApprovalPolicy, ApproverPool, Draft, SendRule, User
 from routing.sendcheck import SendRules, rules_to_json
 from tests.web.conftest import World, conversation
 from tests.web.stories import until
@@ -105,7 +105,9 @@ def test_a_mail_is_returned_asked_for_again_corrected_and_sent(
     until(lambda: waiting() == 1)
     manager.goto(served + "/approvals")
     manager.locator(".plain-rows").first.get_by_role("link", name="Re: 届きません").click()
-    manager.get_by_label("メールの本文").fill("11月20日に発送しました。")
+    manager.locator("[data-editor]").click()
+    manager.keyboard.press("Control+a")
+    manager.keyboard.type("11月20日に発送しました。")
     manager.get_by_role("button", name="送信", exact=True).click()
     until(lambda: conversation(japanese.free).status == "closed")
     agent.goto(f"{served}/conversations/{japanese.free}")
@@ -116,6 +118,93 @@ def test_a_mail_is_returned_asked_for_again_corrected_and_sent(
     expect(agent.locator(".diff del").first).to_be_visible()
     expect(agent.locator(".diff ins").first).to_contain_text("11月")
     in_order(agent)
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_the_approver_writes_in_the_editor_and_changes_the_files(
+    japanese: World, served: str, signed_page: Open, width: int
+) -> None:
+    with db.transaction() as session:
+        pool = ApproverPool(body={"name": "責任者", "approvers": [japanese.users["manager"]]})
+        session.add(pool)
+        session.flush()
+        session.add(ApprovalPolicy(body={"name": "全件", "pool": pool.id}))
+        session.add(SendRule(mailbox_id=japanese.support, rules=rules_to_json(SendRules(ask="always"))))
+    screen = {"width": width, "height": 844}
+    agent, manager = signed_page("agent", viewport=screen), signed_page("manager", viewport=screen)
+    agent.goto(f"{served}/conversations/{japanese.free}")
+    agent.locator(".answer-bar").get_by_role("button", name="返信", exact=True).click()
+    agent.locator("[data-file-picker]").set_input_files({"name": "価格.txt", "mimeType": "text/plain", "buffer": b"1"})
+    expect(agent.get_by_role("link", name="価格.txt")).to_be_visible()
+    agent.locator("[data-editor]").click()
+    agent.keyboard.press("Control+b")
+    agent.keyboard.type("発送しました。")
+    agent.keyboard.press("Control+Enter")
+    expect(agent.get_by_role("heading", name="送信確認")).to_be_visible()
+    for box in agent.get_by_role("checkbox").all():
+        box.check()
+    agent.get_by_role("button", name="承認を依頼").click()
+    until(lambda: waiting() == 1)
+    with db.reading() as session:
+        asked = session.scalars(select(Approval)).one()
+        words = asked.asked_with["html"]
+    assert "<b>発送しました。</b>" in words
+    manager.goto(f"{served}/approvals/{asked.id}")
+    editor = manager.locator("[data-editor]")
+    expect(editor.locator("b")).to_have_text("発送しました。")
+    manager.get_by_label("件名").fill("Re: 発送のご連絡")
+    manager.locator("[data-file-picker]").set_input_files(
+        {"name": "地図.txt", "mimeType": "text/plain", "buffer": b"2"}
+    )
+    expect(manager.get_by_role("link", name="地図.txt")).to_be_visible()
+    manager.get_by_label("価格.txt を削除").check()
+    in_order(manager)
+    manager.get_by_role("button", name="送信", exact=True).click()
+    expect(manager.get_by_text("変更した内容に確認が必要です。")).to_be_visible()
+    in_order(manager)
+    for box in manager.locator("[name=tick]").all():
+        box.check()
+    expect(manager.get_by_label("価格.txt を削除")).to_be_checked()
+    editor.click()
+    manager.keyboard.press("Control+End")
+    manager.keyboard.type(" 20日です。")
+    manager.get_by_role("button", name="送信", exact=True).click()
+    until(lambda: conversation(japanese.free).status == "closed")
+    with db.reading() as session:
+        done = session.get_one(Approval, asked.id)
+    assert done.left_as is not None
+    assert "<b>発送しました。 20日です。</b>" in done.left_as["html"].replace("\xa0", " ").replace("&nbsp;", " ")
+    assert [name for name, _ in done.left_as["files"]] == ["地図.txt"]
+    agent.goto(f"{served}/approvals/{asked.id}")
+    expect(agent.locator("del", has_text="価格.txt")).to_be_visible()
+    expect(agent.locator("ins", has_text="地図.txt")).to_be_visible()
+    in_order(agent)
+
+
+def test_rich_words_that_the_approver_only_looked_at_stay_to_the_byte(
+    japanese: World, served: str, signed_page: Open
+) -> None:
+    a_request = '<div style="color:red">赤い<font face="serif">文字</font></div>\n<p>次の行</p>'
+    with db.transaction() as session:
+        pool = ApproverPool(body={"name": "責任者", "approvers": [japanese.users["manager"]]})
+        session.add(pool)
+        session.flush()
+        session.add(ApprovalPolicy(body={"name": "全件", "pool": pool.id}))
+    agent, manager = signed_page("agent"), signed_page("manager")
+    write(agent, served, japanese, "赤い文字")
+    agent.get_by_role("button", name="承認を依頼").click()
+    until(lambda: waiting() == 1)
+    with db.transaction() as session:
+        asked = session.scalars(select(Approval)).one()
+        draft = session.get_one(Draft, asked.draft_id)
+        draft.html, asked.asked_with = a_request, asked.asked_with | {"html": a_request}
+    manager.goto(f"{served}/approvals/{asked.id}")
+    expect(manager.locator("[data-editor]")).to_contain_text("赤い文字")
+    manager.get_by_label("件名").fill("Re: 変更")
+    manager.get_by_role("button", name="送信", exact=True).click()
+    until(lambda: conversation(japanese.free).status == "closed")
+    with db.reading() as session:
+        assert session.get_one(Draft, asked.draft_id).html == a_request
 
 
 def waiting() -> int:
