@@ -62,6 +62,7 @@ PAGES = (
     "health",
     "quarantine",
     "conversations",
+    "customers",
     "messages",
     "drafts",
     "replies",

@@ -128,6 +128,15 @@
     await refresh(form);
     composer?.dispatchEvent(new Event("madoguchi:claim"));
   });
+  // a form with a page of its own opens where its link stands
+  page.addEventListener("click", async (event) => {
+    const link = event.target.closest("a[data-edit-here]");
+    if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    const response = await ask(link.href).catch(() => null);
+    const form = response?.ok && new DOMParser().parseFromString(await response.text(), "text/html").querySelector("details");
+    if (form) link.replaceWith(document.importNode(form, true)); else location.assign(link.href);
+  });
   // the reason stands at the field until its words change
   function refuse(field, place, why) {
     place.querySelector("span").textContent = why;
