@@ -10,13 +10,14 @@ from typing import Any
 from flask import Blueprint, g, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from inbox import deadlines, lists, people, sidebar, working_hours
+from inbox import deadlines, lists, people, profiles, sidebar, working_hours
 from inbox.deadlines import PolicyView
 from inbox.errors import UserError
 from routing import hours
 from routing.deadlines import ESCALATION, KINDS, TOLD, Escalation, Policy
 from routing.facts import PRIORITIES
 from web import calendars, edge
+from web.customers import usual_tiers
 from web.edge import Answer
 from web.language import gettext, ngettext
 
@@ -32,6 +33,7 @@ class Form:
     name: str
     targets: Mapping[str, str]
     mailboxes: frozenset[int]
+    tiers: frozenset[str]
     tags: frozenset[int]
     priorities: frozenset[str]
     steps: tuple[tuple[str, tuple[str, ...]], ...]  # percent as typed, who is told
@@ -55,7 +57,7 @@ def show() -> str:
 @pages.get("/deadlines/new")
 @edge.only("manager")
 def new() -> str:
-    empty = Form("", {}, frozenset(), frozenset(), frozenset(), _steps(ESCALATION), enabled=True)
+    empty = Form("", {}, *[frozenset()] * 4, _steps(ESCALATION), enabled=True)
     return render_template("deadlines/edit.html", form=empty, view=None, **_choices())
 
 
@@ -177,6 +179,7 @@ def _stored(policy: Policy, enabled: bool) -> Form:
         name=policy.name,
         targets={kind: str(policy.target(kind) or "") for kind in KINDS},
         mailboxes=policy.mailboxes,
+        tiers=policy.tiers,
         tags=policy.tags,
         priorities=policy.priorities,
         steps=_steps(policy.escalation),
@@ -195,6 +198,7 @@ def _typed() -> Form:
         name=sent.get("name", ""),
         targets={kind: sent.get(kind, "").strip() for kind in KINDS},
         mailboxes=frozenset(_numbers("mailboxes")),
+        tiers=frozenset(one for typed in sent.getlist("tiers")[:200] if (one := profiles.clean("tier", typed))),
         tags=frozenset(_numbers("tags")),
         priorities=frozenset(sent.getlist("priorities")[:10]),
         steps=tuple(
@@ -211,6 +215,7 @@ def _body(form: Form) -> dict[str, Any]:
         "name": " ".join(form.name.split())[:100],
         **{kind: _number(typed) if typed else None for kind, typed in form.targets.items()},
         "mailboxes": sorted(form.mailboxes),
+        "tiers": sorted(form.tiers),
         "tags": sorted(form.tags),
         "priorities": sorted(form.priorities),
         "escalation": [{"percent": _number(percent), "to": list(to)} for percent, to in form.steps if percent or to],
@@ -229,6 +234,8 @@ def _choices() -> dict[str, Any]:
     return {
         "mailboxes": sidebar.show(g.session, g.who, now=g.now).mailboxes,
         "tags": lists.tags(g.session),
+        "tiers": profiles.tiers(g.session),
+        "usual_tiers": usual_tiers(),
         "kind_words": kind_words(),
         "priorities": {one: _priority_words().get(one, one) for one in PRIORITIES},
         "told_words": {

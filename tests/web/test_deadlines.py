@@ -139,3 +139,28 @@ def test_in_japanese_the_board_shows_what_is_late_and_follows_what_happens(
     soon.locator(".board-due a").click()
     expect(page.locator("h2.section").first).to_contain_text("初回の返信")
     page.screenshot(path=tmp_path / "explained.png", full_page=True)
+
+
+def test_a_policy_may_be_for_tiers_in_use_and_for_one_that_nobody_has_yet(
+    signed_in: Callable[[str], Visitor], world: World, agent: Visitor
+) -> None:
+    agent.post(f"/conversations/{world.mine}/customer", {"tier": "VIP"})
+    mei = signed_in("manager")
+    form = mei.get("/deadlines/new").text
+    assert 'name="tiers" value="VIP">' in form
+    assert "<option>High touch</option>" in form
+    assert "<option>VIP</option>" not in form
+    again = mei.post("/deadlines", NORMAL | {"name": "", "tiers": ["VIP", " Gold  <b> "]})
+    assert again.status_code == 400
+    assert 'name="tiers" value="VIP" checked>' in again.text
+    assert 'name="tiers" value="Gold &lt;b&gt;" checked>' in again.text, "what was typed stays, to be ticked or not"
+    mei.post("/deadlines", NORMAL | {"name": "Gold", "tiers": ["VIP", "Gold", ""]})
+    with db.reading() as session:
+        made = session.scalars(select(DeadlinePolicy)).one()
+        assert made.body["tiers"] == ["Gold", "VIP"]
+    assert '<span class="tag tag-accent">VIP</span>' in mei.get("/deadlines").text
+    assert 'value="Gold" checked>' in mei.get(f"/deadlines/{made.id}").text
+    work_out()
+    assert "late by" in agent.get(f"/conversations/{world.mine}").text
+    agent.post(f"/conversations/{world.mine}/customer", {"tier": "Silver"})
+    assert "late by" not in agent.get(f"/conversations/{world.mine}").text
