@@ -54,7 +54,10 @@ def for_machines(view: View) -> View:
 
 
 def only(role: str) -> Callable[[View], View]:
-    """Marks a page for people with this role or more: "manager" or "admin"."""
+    """Marks a page for people with this role or more: "manager" or "admin". To all others it does not exist.
+
+    What stands on a page that they do see is left to `people.must_be`, after what they may see: that is refused (403).
+    """
 
     def mark(view: View) -> View:
         view.only = role  # type: ignore[attr-defined]
@@ -225,7 +228,10 @@ def _admit() -> AnyResponse | tuple[str, int, dict[str, str]] | None:
         return None
     if g.who is None:
         return _ask_to_sign_in()
-    people.must_be(g.who, getattr(view, "only", "agent"))
+    try:
+        people.must_be(g.who, getattr(view, "only", "agent"))
+    except Forbidden:
+        raise NotFound from None
     g.admitted = True
     return None
 

@@ -58,29 +58,26 @@ def show() -> str:
 
 
 @pages.post("/health/<int:mailbox_id>/comparison")
-@edge.only("manager")
 def compare(mailbox_id: int) -> Response:
     """Has the poller compare the whole mailbox with its server."""
-    people.mailbox(g.session, g.who, mailbox_id)
+    _managed(mailbox_id)
     ledger.ask(g.session, mailbox_id, now=g.now)
     edge.tell(gettext("The mailbox is compared with its server now; the sums below change when it is done."))
     return edge.next_page(url_for("health.show"))
 
 
 @pages.post("/health/<int:mailbox_id>/retry")
-@edge.only("manager")
 def retry(mailbox_id: int) -> Response:
-    people.mailbox(g.session, g.who, mailbox_id)
+    _managed(mailbox_id)
     mailboxes.try_again(g.session, g.who, mailbox_id, now=g.now)
     edge.tell(gettext("It is tried again now."))
     return edge.next_page(url_for("health.show"))
 
 
 @pages.post("/health/<int:mailbox_id>/backfill")
-@edge.only("manager")
 def backfill(mailbox_id: int) -> Response:
     """Brings in mail back to a day, silently."""
-    people.mailbox(g.session, g.who, mailbox_id)
+    _managed(mailbox_id)
     since = _day(request.form.get("since", ""))
     ledger.backfill(g.session, g.who, mailbox_id, since, now=g.now)
     people.audit(g.session, g.who, "backfill_asked", now=g.now, mailbox_id=mailbox_id, since=since.date().isoformat())
@@ -88,6 +85,12 @@ def backfill(mailbox_id: int) -> Response:
         gettext("Mail since %(day)s comes in now, silently.", day=since.astimezone(language.zone()).date().isoformat())
     )
     return redirect(edge.same_origin(request.form.get("next"), otherwise=url_for("health.show")), 303)
+
+
+def _managed(mailbox_id: int) -> None:
+    """Agents see how their mailboxes are, but do nothing about it: NotFound for a mailbox out of sight, else Forbidden."""
+    people.mailbox(g.session, g.who, mailbox_id)
+    people.must_be(g.who, "manager")
 
 
 # -- for other rooms

@@ -80,9 +80,10 @@ def decide(outgoing_id: int, decision: str) -> Response:
 
 
 @pages.post("/outbox/pauses")
-@edge.only("manager")
 def pause() -> Response:
-    """Stops or starts everything that leaves: of one mailbox, or ("all", administrators) of the installation."""
+    """Stops or starts everything that leaves: of one mailbox, or ("all", administrators) of the installation.
+
+    Everybody sees the outbox: whoever may not is told so."""
     on = request.form.get("on") == "1"
     which = request.form.get("mailbox", "")
     if which == "all":

@@ -116,10 +116,10 @@ def mark_sent(session: Session, who: Viewer, outgoing_id: int, *, now: datetime)
 
 def pause(session: Session, who: Viewer, mailbox_id: int, on: bool) -> None:
     """Stops everything that leaves this mailbox, or lets it go on. Managers only."""
-    must_be(who, "manager")
     mailbox = session.get(Mailbox, mailbox_id)
     if mailbox is None or not who.may_see(mailbox_id):
         raise NotFound
+    must_be(who, "manager")
     mailbox.sending_paused = on
     if not on:
         mailbox.smtp_next_try_at = None

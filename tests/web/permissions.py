@@ -2,6 +2,7 @@
 
 `who`: everybody; or the least role that may (agent, manager, admin). `hidden_from` says who must not even learn that
 the thing exists (404): "outsider" is an agent who has no access to the mailbox in which it stands.
+`seen`: they see the page on which it stands, so whoever may not is told so (403); all else does not exist for them.
 `path` makes the address from the World; `form` what is posted. Everyone who may must get an answer below 400, or 400
 and 409 where the form is incomplete on purpose (`refused=True`).
 """
@@ -25,6 +26,7 @@ class Route:
     form: Callable[[Any], dict[str, Any]] = lambda world: {}
     hidden_from: tuple[str, ...] = ()
     refused: bool = False
+    seen: bool = False
     streams: bool = False  # never ends: only its status is looked at
     may_be_down: bool = False  # 503 is a true answer, too
     not_found: bool = field(default=False)  # the example does not exist, for nobody
@@ -74,7 +76,13 @@ ROUTES: dict[tuple[str, str], Route] = {
     ("outbox.decide", "POST"): route(
         "agent", lambda w: f"/outbox/{w.outgoing}/hold", hidden_from=("outsider",), refused=True
     ),
-    ("outbox.pause", "POST"): route("manager", "/outbox/pauses", form=lambda w: {"mailbox": w.support, "on": "1"}),
+    ("outbox.pause", "POST"): route(
+        "manager",
+        "/outbox/pauses",
+        form=lambda w: {"mailbox": w.support, "on": "1"},
+        hidden_from=OUTSIDE,
+        seen=True,
+    ),
     ("people.show", "GET"): route("manager", "/people"),
     ("people.new", "GET"): route("admin", "/people/invitations"),
     ("people.invite", "POST"): route(
@@ -161,7 +169,8 @@ ROUTES: dict[tuple[str, str], Route] = {
         "manager", lambda w: f"/people/{w.users['agent']}/capacity", form=lambda w: {"cap": "5"}
     ),
     ("teams.be_absent", "POST"): route(
-        "manager", lambda w: f"/people/{w.users['manager']}/absences", form=lambda w: {"starts": "x"}, refused=True
+        "manager", lambda w: f"/people/{w.users['manager']}/absences", form=lambda w: {"starts": "x"}, refused=True,
+        seen=True,
     ),
     ("teams.work", "POST"): route(
         "manager", lambda w: f"/people/{w.users['manager']}/shift", form=lambda w: {"kind": "x"}, refused=True
@@ -206,17 +215,20 @@ ROUTES: dict[tuple[str, str], Route] = {
     ("demo.send", "POST"): route(
         "agent", with_demo("/demo/customer/mails"), form=lambda w: {"address": "not-one", "text": "Hello"}, refused=True
     ),
-    ("demo.remove", "POST"): route("admin", "/demo/removal"),
+    ("demo.remove", "POST"): route("admin", "/demo/removal", seen=True),
     ("health.show", "GET"): route("agent", "/health"),
     ("autoanswers.show", "GET"): route("manager", lambda w: f"/mailboxes/{w.support}/answers"),
     ("autoanswers.change", "POST"): route(
         "manager", lambda w: f"/mailboxes/{w.support}/answers", form=lambda w: {"hourly": "20"}
     ),
     ("autoanswers.release", "POST"): route("manager", lambda w: f"/mailboxes/{w.support}/answers/release"),
-    ("health.compare", "POST"): route("manager", lambda w: f"/health/{w.support}/comparison"),
-    ("health.retry", "POST"): route("manager", lambda w: f"/health/{w.support}/retry"),
+    ("health.compare", "POST"): route(
+        "manager", lambda w: f"/health/{w.support}/comparison", hidden_from=OUTSIDE, seen=True
+    ),
+    ("health.retry", "POST"): route("manager", lambda w: f"/health/{w.support}/retry", hidden_from=OUTSIDE, seen=True),
     ("health.backfill", "POST"): route(
-        "manager", lambda w: f"/health/{w.support}/backfill", form=lambda w: {"since": "2024-01-01"}
+        "manager", lambda w: f"/health/{w.support}/backfill", form=lambda w: {"since": "2024-01-01"},
+        hidden_from=OUTSIDE, seen=True,
     ),
     ("quarantine.show", "GET"): route("agent", "/quarantine"),
     ("quarantine.one", "GET"): route("agent", lambda w: f"/quarantine/{w.broken}", hidden_from=("outsider",)),
@@ -226,7 +238,9 @@ ROUTES: dict[tuple[str, str], Route] = {
     ("quarantine.read_again", "POST"): route(
         "agent", "/quarantine/readings", form=lambda w: {"id": w.broken}, hidden_from=("outsider",)
     ),
-    ("quarantine.leave_aside", "POST"): route("manager", "/quarantine/dismissals", form=lambda w: {"id": w.broken}),
+    ("quarantine.leave_aside", "POST"): route(
+        "manager", "/quarantine/dismissals", form=lambda w: {"id": w.broken}, seen=True
+    ),
     # last: the sessions that the table uses end here
     # a conversation and what stands in it
     ("conversations.show", "GET"): route("agent", lambda w: f"/conversations/{w.mine}?box=open", hidden_from=OUTSIDE),

@@ -81,7 +81,7 @@ def test_a_stopped_second_reply_is_told_to_managers(agent: Visitor, signed_in: A
     page = signed_in("manager").get("/guards/near-misses").text
     assert "届きません" in page
     assert "Aoi" in page
-    assert agent.get("/guards/near-misses").status_code == 403
+    assert agent.get("/guards/near-misses").status_code == 404
 
 
 # -- approval
