@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session, aliased
 from inbox.db import insert_into
 from inbox.errors import N_, UserError
 from inbox.models import Conversation, Mailbox, Notification, NotificationChoice, User
-from inbox.notification_words import sentence
+from inbox.notification_words import say, sentence
 from inbox.people import Viewer
 from inbox.telling import ADMINS_ONLY, KINDS, WAYS, about
 from inbox.wire import ring
@@ -26,7 +26,8 @@ from routing import quiet
 __all__ = ["about", "choices", "choose", "forget_old", "fresh", "mark_read", "page", "tell_of_trouble"]
 
 ROWS = 50  # of one page
-MOST_FRESH = 5  # that a tab shows at once; more are at the bell
+MOST_FRESH = 100  # that are counted when a tab shows several as one
+LINES_FRESH = 3  # of them that are told
 KEPT = timedelta(days=90)
 TROUBLE_AFTER = timedelta(minutes=5)  # a server that restarts is nobody's trouble
 
@@ -66,6 +67,17 @@ class Choices:
     quiet_until: str
 
 
+@dataclass(frozen=True)
+class Fresh:
+    """What is shown over other windows. `id`: number of the newest; `path` "" when it is about several places."""
+
+    id: int
+    count: int
+    title: str
+    body: str
+    path: str
+
+
 def page(session: Session, who: Viewer, *, unread_only: bool = False, before: int | None = None) -> NotificationPage:
     """A page of what `who` was told, about mailboxes that they may still see."""
     wanted = Notification.shown if not unread_only else Notification.shown & Notification.read_at.is_(None)
@@ -73,13 +85,25 @@ def page(session: Session, who: Viewer, *, unread_only: bool = False, before: in
     return NotificationPage(found[:ROWS], found[ROWS - 1].id if len(found) > ROWS else None)
 
 
-def fresh(session: Session, who: Viewer, *, after: int, now: datetime) -> tuple[NotificationRow, ...]:
-    """What open tabs show over other windows, newest first: unread, later than number `after`; none in quiet hours."""
+def fresh(session: Session, who: Viewer, *, after: int, now: datetime) -> Fresh | None:
+    """What an open tab shows over other windows: what is unread and later than number `after`, several things as one.
+
+    None when there is nothing, and in quiet hours. It says no more than the bell's page does.
+    """
     chosen = choices(session, who)
     if quiet.ends(now, ZoneInfo(who.time_zone), chosen.quiet_from, chosen.quiet_until) is not None:
-        return ()
+        return None
     wanted = (Notification.id > after) & Notification.browser & Notification.read_at.is_(None)
-    return rows(session, who, wanted, limit=MOST_FRESH)
+    found = rows(session, who, wanted, limit=MOST_FRESH)
+    if not found:
+        return None
+    newest = found[0]
+    if len(found) == 1:
+        return Fresh(newest.id, 1, newest.sentence, newest.subject, newest.path)
+    paths = {one.path for one in found}
+    title = say(who.locale, "summary", count=len(found))
+    lines = "\n".join(one.sentence for one in found[:LINES_FRESH])
+    return Fresh(newest.id, len(found), title, lines, newest.path if len(paths) == 1 else "")
 
 
 def rows(

@@ -28,19 +28,18 @@ def show() -> str:
 
 @pages.get("/notifications/fresh")
 def fresh() -> Response:
-    """What a tab shows over other windows: unread and newer than ?after=, as the person chose."""
+    """{id, title, body, tag, url} to show over other windows, of what is newer than ?after=; null for nothing."""
     found = notifications.fresh(g.session, g.who, after=request.args.get("after", 0, type=int), now=g.now)
+    if found is None:
+        return jsonify(None)
     return jsonify(
-        [
-            {
-                "id": one.id,
-                "title": one.sentence,
-                "body": one.subject,
-                "tag": f"conversation-{one.conversation_id}" if one.conversation_id else f"notification-{one.id}",
-                "url": one.path or url_for("notifications.show"),
-            }
-            for one in found
-        ]
+        {
+            "id": found.id,
+            "title": found.title,
+            "body": found.body,
+            "tag": f"notification-{found.id}" if found.count == 1 else "notifications",
+            "url": found.path or url_for("notifications.show"),
+        }
     )
 
 

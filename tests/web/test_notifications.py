@@ -19,10 +19,10 @@ from tests.web.test_push import listening as listening
 from tests.web.test_push import warm
 
 
-def note_of(world: World, text: str, *, by: str = "manager") -> None:
+def note_of(world: World, text: str, *, by: str = "manager", on: int | None = None) -> None:
     with db.transaction() as session:
         who = people.of(session, session.get_one(User, world.users[by]))
-        triage.note(session, who, world.mine, text, now=datetime.now(UTC))
+        triage.note(session, who, on or world.mine, text, now=datetime.now(UTC))
 
 
 def unread(visitor: Visitor) -> int:
@@ -97,12 +97,29 @@ def test_choices_are_kept_and_wrong_times_come_back(agent: Visitor) -> None:
     assert 'value="22:00"' in page
 
 
+def fresh(visitor: Visitor, *, after: int = 0) -> Any:
+    return json.loads(visitor.get(f"/notifications/fresh?after={after}").text)
+
+
 def test_a_tab_gets_what_it_shows_over_other_windows(agent: Visitor, world: World) -> None:
     note_of(world, "@Aoi please")
-    (one,) = json.loads(agent.get("/notifications/fresh?after=0").text)
+    one = fresh(agent)
     assert one["title"] == "Mei mentioned you: @Aoi please"
     assert (one["body"], one["url"]) == ("Broken lamp", f"/conversations/{world.mine}")
-    assert json.loads(agent.get(f"/notifications/fresh?after={one['id']}").text) == []
+    assert one["tag"] == f"notification-{one['id']}"
+    assert fresh(agent, after=one["id"]) is None
+
+
+def test_several_things_at_once_are_one_for_a_tab(agent: Visitor, world: World) -> None:
+    for number in range(5):
+        note_of(world, f"@Aoi {number}")
+    told = fresh(agent)
+    assert told["title"] == "5 things happened"
+    assert told["body"].splitlines() == [f"Mei mentioned you: @Aoi {number}" for number in (4, 3, 2)]
+    assert (told["url"], told["tag"]) == (f"/conversations/{world.mine}", "notifications")
+    note_of(world, "@Aoi here too", on=world.free)
+    assert fresh(agent)["url"] == "/notifications"
+    assert fresh(agent, after=told["id"])["title"] == "Mei mentioned you: @Aoi here too"
 
 
 def test_the_stream_tells_the_person_alone(
@@ -178,21 +195,109 @@ def test_a_refused_mention_is_told_at_the_field_and_the_words_stay(signed_page: 
     expect(page.get_by_text("Ben has no access")).to_be_hidden()
 
 
+SPY = """
+const Real = window.Notification;
+window.shown = [];
+window.Notification = class extends Real {
+  constructor(title, more) { super(title, more); window.shown.push(this); }
+};
+Object.defineProperty(document, "hidden", { configurable: true, get: () => window.inBackground === true });
+"""
+
+
+def watched(signed_page: Any) -> Any:
+    """A tab whose notifications are remembered; notifications are allowed, as after the browser's question."""
+    page = signed_page("agent", permissions=["notifications"])
+    page.context.add_init_script(SPY)
+    return page
+
+
+def connected(page: Any, address: str) -> Any:
+    page.goto(address)
+    page.wait_for_selector("#push[data-connected]", state="attached")
+    return page
+
+
+def switch_on(page: Any, served: str) -> None:
+    connected(page, served + "/preferences/notifications")
+    with page.expect_response("**/notifications/fresh*"):
+        page.get_by_role("button", name="Show them in this browser").click()
+    expect(page.get_by_text("This browser shows notifications.").first).to_be_visible()
+
+
+def shown(*pages: Any) -> list[list[str]]:
+    return [one for page in pages for one in page.evaluate("window.shown.map((one) => [one.title, one.body])")]
+
+
 @pytest.mark.only_on("sqlite")
 def test_a_tab_shows_notifications_once_the_person_allowed_it_here(
     signed_page: Any, served: str, world: World, valkey: Any
 ) -> None:
-    page = signed_page("agent", permissions=["notifications"])
-    page.add_init_script(
-        "window.shown = []; window.Notification = class { static permission = 'granted'; static async requestPermission() "
-        "{ return 'granted'; } constructor(title, more) { window.shown.push([title, more.body]); } addEventListener() {} };"
-    )
+    page = watched(signed_page)
     note_of(world, "@Aoi before")
-    page.goto(served + "/preferences/notifications")
-    page.wait_for_selector("#push[data-connected]", state="attached")
-    with page.expect_response("**/notifications/fresh*"):
-        page.get_by_role("button", name="Show them in this browser").click()
-    expect(page.get_by_text("This browser shows notifications.").first).to_be_visible()
+    switch_on(page, served)
     note_of(world, "@Aoi now")
-    until(lambda: page.evaluate("window.shown.length") > 0)
-    assert page.evaluate("window.shown") == [["Mei mentioned you: @Aoi now", "Broken lamp"]]
+    until(lambda: shown(page))
+    assert shown(page) == [["Mei mentioned you: @Aoi now", "Broken lamp"]]
+    with page.expect_navigation(url=f"**/conversations/{world.mine}"):
+        page.evaluate("window.shown[0].dispatchEvent(new Event('click'))")
+
+
+@pytest.mark.only_on("sqlite")
+def test_one_of_several_tabs_shows_it_also_in_the_background_and_then_another(
+    signed_page: Any, served: str, world: World, valkey: Any
+) -> None:
+    first = watched(signed_page)
+    switch_on(first, served)
+    second = connected(first.context.new_page(), served + "/notifications")
+    third = connected(first.context.new_page(), served + "/preferences")
+    for page in (first, second, third):
+        page.evaluate("window.inBackground = true; document.dispatchEvent(new Event('visibilitychange'))")
+    note_of(world, "@Aoi one")
+    until(lambda: shown(first, second, third))
+    forget_the_last(second)
+    first.goto("about:blank")  # the one that listened
+    note_of(world, "@Aoi two")
+    until(lambda: shown(second, third))
+    assert shown(second, third) == [["Mei mentioned you: @Aoi two", "Broken lamp"]]
+
+
+@pytest.mark.only_on("sqlite")
+def test_what_happens_soon_after_another_waits_and_becomes_one(
+    signed_page: Any, served: str, world: World, valkey: Any
+) -> None:
+    page = watched(signed_page)
+    switch_on(page, served)
+    note_of(world, "@Aoi first")
+    until(lambda: shown(page))
+    for number in range(4):
+        note_of(world, f"@Aoi {number}")
+    expect(page.locator("[data-count=bell]")).to_have_text("5")
+    connected(page, served + "/preferences")  # the wait outlives a page
+    assert shown(page) == []
+    forget_the_last(page)
+    connected(page, served + "/preferences/absence")
+    until(lambda: shown(page))
+    assert [one[0] for one in shown(page)] == ["4 things happened"]
+
+
+def forget_the_last(page: Any) -> None:
+    """As if the last notification had been shown a while ago."""
+    page.evaluate("localStorage.setItem('madoguchi.told.at', '0')")
+
+
+@pytest.mark.only_on("sqlite")
+def test_a_browser_that_forbids_it_says_so_and_switched_off_it_is_silent(
+    signed_page: Any, served: str, world: World, valkey: Any
+) -> None:
+    page = watched(signed_page)
+    switch_on(page, served)
+    page.get_by_role("button", name="No longer in this browser").click()
+    expect(page.get_by_role("button", name="Show them in this browser")).to_be_focused()
+    with page.expect_response("**/inbox/counts"):
+        note_of(world, "@Aoi now")
+    expect(page.locator("[data-count=bell]")).to_have_text("1")
+    assert shown(page) == []
+    page.add_init_script("Object.defineProperty(Notification, 'permission', { get: () => 'denied' })")
+    page.reload()
+    expect(page.get_by_text("This browser forbids it.", exact=False)).to_be_visible()

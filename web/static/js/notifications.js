@@ -5,10 +5,11 @@
   const part = (name) => box.querySelector(`[data-browser-${name}]`);
 
   function show() {
-    const can = "Notification" in window;
+    const can = browser.can();
     const blocked = can && Notification.permission === "denied";
     const isOn = browser.isOn();
-    part("missing").hidden = can;
+    part("missing").hidden = can || !window.isSecureContext;
+    part("insecure").hidden = window.isSecureContext;
     part("blocked").hidden = !blocked;
     part("on").hidden = !can || blocked || isOn;
     part("off").hidden = part("on-now").hidden = !isOn;
