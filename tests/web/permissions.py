@@ -173,7 +173,7 @@ ROUTES: dict[tuple[str, str], Route] = {
         seen=True,
     ),
     ("teams.work", "POST"): route(
-        "manager", lambda w: f"/people/{w.users['manager']}/shift", form=lambda w: {"kind": "x"}, refused=True
+        "manager", lambda w: f"/people/{w.users['manager']}/shift", form=lambda w: {"kind": "x"}, refused=True, seen=True
     ),
     ("teams.be_back", "POST"): route(
         "agent", lambda w: f"/absences/{w.more['absence']}/end", hidden_from=OUTSIDE
@@ -217,6 +217,14 @@ ROUTES: dict[tuple[str, str], Route] = {
     ),
     ("demo.remove", "POST"): route("admin", "/demo/removal", seen=True),
     ("health.show", "GET"): route("agent", "/health"),
+    ("answer_texts.show", "GET"): route("manager", "/answers/texts"),
+    ("answer_texts.new", "GET"): route("manager", "/answers/texts/new"),
+    ("answer_texts.create", "POST"): route("manager", "/answers/texts/new", form=lambda w: {"name": ""}, refused=True),
+    ("answer_texts.edit", "GET"): route("manager", lambda w: f"/answers/texts/{w.more['text']}"),
+    ("answer_texts.change", "POST"): route(
+        "manager", lambda w: f"/answers/texts/{w.more['text']}", form=lambda w: {"name": ""}, refused=True
+    ),
+    ("answer_texts.remove", "POST"): route("manager", lambda w: f"/answers/texts/{w.more['text']}/removal"),
     ("autoanswers.show", "GET"): route("manager", lambda w: f"/mailboxes/{w.support}/answers"),
     ("autoanswers.change", "POST"): route(
         "manager", lambda w: f"/mailboxes/{w.support}/answers", form=lambda w: {"hourly": "20"}
