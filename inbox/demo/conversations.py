@@ -15,7 +15,7 @@ from inbox.demo.letters import Letter, Program, raw
 from inbox.demo.oddities import DemoMail
 from inbox.demo.script import Scenario, Turn
 
-__all__ = ["DemoMail", "conversations"]
+__all__ = ["DemoMail", "Regular", "conversations", "regulars"]
 
 SEED = 20_240_401
 HOW_MANY = 172
@@ -23,6 +23,8 @@ YEAR = timedelta(days=364)
 JST = timezone(timedelta(hours=9))
 ABROAD = tuple(timezone(timedelta(hours=hours)) for hours in (0, 0, 1, 1, 8, 10, -5, -8))
 SILENT_SHARE = 0.12  # of the last weeks' conversations: the team has not answered yet, though it could have
+TIERS = ("ハイタッチ", "ロータッチ", "", "テックタッチ", "ロータッチ", "", "テックタッチ")
+PHASES = ("活用", "定着", "", "運用", "導入")
 TEAM_JA, TEAM_EN = "ひなた珈琲サプライ", "Hinata Coffee Supply"
 SEASONS = (
     ("春", "spring"),
@@ -48,6 +50,26 @@ class Customer:
     program: Program
     zone: timezone
     signature: str
+
+
+@dataclass(frozen=True)
+class Regular:
+    """A customer who writes again and again, with what the team has written down; "" for nothing yet."""
+
+    name: str
+    address: str
+    company: str
+    tier: str
+    phase: str
+
+
+def regulars() -> tuple[Regular, ...]:
+    """The companies that write several times."""
+    people = _People(random.Random(SEED))
+    return tuple(
+        Regular(one.full, one.address, one.company, TIERS[n % len(TIERS)], PHASES[n % len(PHASES)])
+        for n, one in enumerate((*people.firms_ja, *people.firms_en))
+    )
 
 
 def conversations(now: datetime) -> list[DemoMail]:
@@ -245,15 +267,15 @@ class _People:
 
     def __init__(self, rng: random.Random) -> None:
         self._rng = rng
-        self._firms_ja = [self._japanese(company) for company in (*japanese.COMPANIES, *japanese.COMPANIES[:9])]
-        self._firms_en = [self._english(company) for company in (*english.COMPANIES, *english.COMPANIES[:4])]
+        self.firms_ja = [self._japanese(company) for company in (*japanese.COMPANIES, *japanese.COMPANIES[:9])]
+        self.firms_en = [self._english(company) for company in (*english.COMPANIES, *english.COMPANIES[:4])]
 
     def for_scenario(self, scenario: Scenario, *, japanese: bool) -> Customer:
         if not japanese:
-            return self._rng.choice(self._firms_en)
+            return self._rng.choice(self.firms_en)
         if scenario.private:
             return self._private(mobile=scenario.mobile)
-        return self._rng.choice(self._firms_ja)
+        return self._rng.choice(self.firms_ja)
 
     def _japanese(self, company: tuple[str, str]) -> Customer:
         (family, family_latin), (given, given_latin) = (

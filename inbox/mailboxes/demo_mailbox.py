@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from inbox import demo
+from inbox import customers, demo
 from inbox.config import settings
+from inbox.demo.conversations import regulars
 from inbox.mailboxes.forms import MailboxForm
-from inbox.mailboxes.settings import add, remove
-from inbox.models import Mailbox
+from inbox.mailboxes.settings import add, forget_people, remove
+from inbox.models import Mailbox, Person, PersonAddress
 from inbox.people import Viewer
 
 
@@ -40,11 +41,25 @@ def connect_demo(session: Session, where: demo.DemoSettings | None = None, *, no
         server_files_sent=False,
         colour="#b45309",
     )
+    _introduce(session, now=now)
     return add(session, None, form, now=now, is_demo=True)
+
+
+def _introduce(session: Session, *, now: datetime) -> None:
+    """The team knows its regular customers already: company, tier and phase."""
+    known = {one.address: one for one in regulars()}
+    people = customers.people_for(session, {one.address: one.name for one in known.values()}, now)
+    described = [
+        {"id": people[address].id, "company": one.company, "tier": one.tier, "phase": one.phase}
+        for address, one in known.items()
+    ]
+    session.execute(update(Person), described)
 
 
 def remove_demo(session: Session, who: Viewer | None = None, *, now: datetime) -> None:
     """Takes the demo mailbox and its conversations away, and ends its mail server."""
     for mailbox_id in session.scalars(select(Mailbox.id).where(Mailbox.is_demo)).all():
         remove(session, who, mailbox_id, now=now)
+    introduced = select(PersonAddress.person_id).where(PersonAddress.address.in_([one.address for one in regulars()]))
+    forget_people(session, set(session.scalars(introduced)))
     demo.remove(settings().data)

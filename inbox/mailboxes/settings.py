@@ -158,13 +158,13 @@ def remove(session: Session, who: Viewer | None, mailbox_id: int, *, now: dateti
     session.flush()
     session.expunge_all()
     session.execute(delete(Mailbox).where(Mailbox.id == mailbox_id))
-    _forget_people(session, people - {None})  # type: ignore[arg-type]
+    forget_people(session, people - {None})  # type: ignore[arg-type]
     audit(session, who, "mailbox_removed", now=now, mailbox_id=mailbox_id, address=address)
     ring.screens(session)
 
 
-def _forget_people(session: Session, ids: set[int]) -> None:
-    """Those who stand in no conversation any more."""
+def forget_people(session: Session, ids: set[int]) -> None:
+    """Deletes those of them who stand in no conversation any more."""
     for start in range(0, len(ids), REMOVED_AT_ONCE):
         some = sorted(ids)[start : start + REMOVED_AT_ONCE]
         used = select(Conversation.person_id).where(Conversation.person_id.in_(some))

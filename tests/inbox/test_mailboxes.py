@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, select, text
+from sqlalchemy import Engine, func, select, text
 from sqlalchemy.orm import Session
 
-from inbox import config, db, demo, mailboxes
+from inbox import config, db, demo, mailboxes, profiles
 from inbox.errors import Forbidden, UserError
 from inbox.mailboxes import MailboxForm
 from inbox.models import AuditEvent, Folder, Mailbox, MailboxAddress, Message, Person
@@ -223,11 +223,15 @@ def test_the_demo_is_connected_once_and_removed_without_a_trace(engine: Engine) 
         first = mailboxes.connect_demo(session, now=NOW)
         assert mailboxes.connect_demo(session, now=NOW) == first
         assert session.get_one(Mailbox, first).is_demo
+        assert set(profiles.tiers(session)) == {"ハイタッチ", "ロータッチ", "テックタッチ"}
+        assert set(profiles.phases(session)) == {"導入", "運用", "活用", "定着"}
+        assert session.scalar(select(func.count()).where(Person.company != "", Person.tier == "")) > 3
     assert demo.exists(config.settings().data)
     with db.transaction() as session:
         mailboxes.remove_demo(session, now=NOW)
     with db.reading() as session:
-        assert count(session, Mailbox) == 0
+        assert (count(session, Mailbox), count(session, Person)) == (0, 0)
+        assert profiles.tiers(session) == ()
     assert not demo.exists(config.settings().data)
 
 
