@@ -1,7 +1,8 @@
 """Automatic answers at work: every new mail is decided about, and the answer stands in the outbox with the same commit.
 
 `routing.autoreply` decides. Here the facts are counted, under one lock for the whole installation, so that however many
-mailboxes file at once no budget is exceeded. The decision is kept with its reason, whichever it is.
+mailboxes file at once no budget is exceeded. The decision is kept with its reason, whichever it is. The text that a
+rule wants goes before the mailbox's own answer, through the same gate: no mail gets two.
 
 An answer is a message of the conversation, but nobody's: it leaves version, status, waiting time and place in the list
 as they are, carries what tells other machines to stay silent (RFC 3834), and an empty return path.
@@ -11,9 +12,10 @@ from __future__ import annotations
 
 import secrets
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import structlog
@@ -33,6 +35,7 @@ from inbox.mail.understand import snippet_of
 from inbox.models import (
     AnswerBreaker,
     AnswerDecision,
+    AnswerText,
     AutoAnswer,
     Mailbox,
     Message,
@@ -44,9 +47,10 @@ from routing import autoreply
 from routing.autoreply import AnswerFacts, Breaker, Budgets, MayAnswer, NothingToSay, Sent, Silence, may_answer
 from routing.calendars import Calendar
 from routing.hours import NoWorkingTime, is_open, next_opening
-from templates.auto_answers import Filling, Words, chosen, filled, name_of
+from templates.auto_answers import BY_RULE, Filling, Words, chosen, filled, name_of
 
 KIND = "auto_reply"  # of the outgoing mail and of its message
+NEVER = ("late", "stranger")  # what no rule gets over; when the mailbox's own answers leave is another matter
 ADVISORY = 7_303  # names our lock on PostgreSQL: budgets are counted by one process at a time
 
 log = structlog.get_logger()
@@ -75,20 +79,43 @@ class Arrived:
         return self.address.rpartition("@")[2]
 
 
+@dataclass(frozen=True)
+class Wish:
+    """A rule wants a mail answered with the text `text_id`."""
+
+    text_id: int
+    rule_id: int
+    rule_version: int
+    rule_name: str
+
+
 def arrived(
-    session: Session, mailbox_id: int, mails: Sequence[Arrived], *, ours: frozenset[str], now: datetime
+    session: Session,
+    mailbox_id: int,
+    mails: Sequence[Arrived],
+    *,
+    ours: frozenset[str],
+    wishes: Mapping[int, Wish],
+    now: datetime,
 ) -> None:
-    """Decides about each of these mails and queues the answers that may leave. `ours`: addresses of all mailboxes.
+    """Decides about each of these mails and queues the answers that may leave. `ours`: addresses of all mailboxes;
+    `wishes` of rules, by the mail's id.
 
     Call it last: what rules made of the conversations counts, and the lock is held until the commit.
     """
     words = _switched_on(session, mailbox_id) if mails else {}
-    if not words:
+    texts = _texts(session, wishes.values())
+    asked = {one.message.id: wish for one in mails if (wish := wishes.get(one.message.id)) and wish.text_id in texts}
+    mails = mails if words else [one for one in mails if one.message.id in asked]
+    if not mails:
         return
     calendar = working_hours.calendar_of(session, mailbox_id)
     closed = not is_open(calendar, now)
     blocked = _blocked(session, mails)
-    cases = [_case(one, words, closed=closed, blocked=blocked, ours=ours, now=now) for one in mails]
+    cases = [
+        _case(one, words, wish=asked.get(one.message.id), closed=closed, blocked=blocked, ours=ours, now=now)
+        for one in mails
+    ]
     in_question = [one for one in cases if one.decided.may]
     if in_question:
         _lock(session)
@@ -99,9 +126,10 @@ def arrived(
         for one in in_question:
             one.decided = budget.ask(one)
             if one.decided.may:
-                _answer(session, mailbox, one.mail, words[one.occasion], filling, calendar, now=now)
+                said = texts[one.wish.text_id].words if one.wish else words[one.occasion]
+                _answer(session, mailbox, one, said, filling, calendar, now=now)
         budget.write(session)
-    _keep(session, mailbox_id, cases, now=now)
+    _keep(session, mailbox_id, cases, texts, now=now)
 
 
 def _look_again(session: Session, messages: Sequence[Message]) -> None:
@@ -118,16 +146,38 @@ def _look_again(session: Session, messages: Sequence[Message]) -> None:
 
 @dataclass
 class _Case:
+    """`instead`: the mailbox's own answer that the rule's goes before."""
+
     mail: Arrived
     occasion: str
     facts: AnswerFacts
     decided: MayAnswer
+    wish: Wish | None
+    instead: str
+
+
+@dataclass(frozen=True)
+class _Text:
+    name: str
+    words: Mapping[str, Words]
+
+
+def _texts(session: Session, wishes: Collection[Wish]) -> dict[int, _Text]:
+    wanted = {one.text_id for one in wishes}
+    if not wanted:
+        return {}
+    rows = session.scalars(select(AnswerText).where(AnswerText.id.in_(wanted)))
+    return {one.id: _Text(one.name, _words(one.words)) for one in rows}
 
 
 def _switched_on(session: Session, mailbox_id: int) -> dict[str, dict[str, Words]]:
     """What the mailbox says, by occasion and language."""
     rows = session.scalars(select(AutoAnswer).where(AutoAnswer.mailbox_id == mailbox_id, AutoAnswer.enabled))
-    return {one.occasion: {language: Words(**words) for language, words in one.words.items()} for one in rows}
+    return {one.occasion: _words(one.words) for one in rows}
+
+
+def _words(stored: Mapping[str, Any]) -> dict[str, Words]:
+    return {language: Words(**words) for language, words in stored.items()}
 
 
 def _blocked(session: Session, mails: Sequence[Arrived]) -> frozenset[int]:
@@ -139,6 +189,7 @@ def _case(
     mail: Arrived,
     words: Mapping[str, object],
     *,
+    wish: Wish | None,
     closed: bool,
     blocked: frozenset[int],
     ours: frozenset[str],
@@ -146,13 +197,17 @@ def _case(
 ) -> _Case:
     """As far as the mail itself goes: nothing is counted yet."""
     occasion, nothing = _occasion(mail, words, closed=closed, now=now)
+    instead = ""
+    if wish is not None and nothing not in NEVER:
+        instead = "" if nothing else occasion
+        occasion, nothing = BY_RULE, ""
     facts = AnswerFacts(
         silence=mail.silence or _unreachable(mail, ours),  # type: ignore[arg-type]
         spam=mail.message.conversation.status == "spam",
         blocked=mail.message.person_id in blocked,
         nothing=nothing,
     )
-    return _Case(mail, occasion, facts, may_answer(facts, now=now))
+    return _Case(mail, occasion, facts, may_answer(facts, now=now), wish, instead)
 
 
 def _occasion(mail: Arrived, words: Mapping[str, object], *, closed: bool, now: datetime) -> tuple[str, NothingToSay]:
@@ -301,7 +356,9 @@ class _Budget:
         return Counter(dict(self.session.execute(wanted).all()))
 
 
-def _keep(session: Session, mailbox_id: int, cases: Sequence[_Case], *, now: datetime) -> None:
+def _keep(
+    session: Session, mailbox_id: int, cases: Sequence[_Case], texts: Mapping[int, _Text], *, now: datetime
+) -> None:
     session.connection().execute(
         insert(AnswerDecision.__table__),
         [
@@ -310,6 +367,9 @@ def _keep(session: Session, mailbox_id: int, cases: Sequence[_Case], *, now: dat
                 "mailbox_id": mailbox_id,
                 "at": now,
                 "occasion": one.occasion,
+                "rule_name": one.wish.rule_name if one.wish else "",
+                "text_name": texts[one.wish.text_id].name if one.wish else "",
+                "instead": one.instead,
                 "reason": one.decided.reason,
                 "most": one.decided.limit,
                 "address": one.mail.address[:320],
@@ -326,7 +386,7 @@ def _keep(session: Session, mailbox_id: int, cases: Sequence[_Case], *, now: dat
 def _answer(
     session: Session,
     mailbox: Mailbox,
-    mail: Arrived,
+    case: _Case,
     words: Mapping[str, Words],
     filling: Filling,
     calendar: Calendar,
@@ -334,6 +394,7 @@ def _answer(
     now: datetime,
 ) -> None:
     """The answer as a message of the conversation and as a mail in the queue, composed once."""
+    mail, wish = case.mail, case.wish
     answered = mail.message
     language, template = chosen(words, _language(answered, mailbox), otherwise=mailbox.locale)
     said = filled(template, language, replace(filling, name=mail.sender[0], number=answered.conversation_id))
@@ -356,7 +417,10 @@ def _answer(
         conversation_id=answered.conversation_id,
         message_id=message.id,
     )
-    conversations.record(session, answered.conversation, "auto_answered", now=now, message=message, answers=answered.id)
+    asked = {"rule": wish.rule_id, "rule_version": wish.rule_version, "rule_name": wish.rule_name} if wish else {}
+    conversations.record(
+        session, answered.conversation, "auto_answered", now=now, message=message, answers=answered.id, **asked
+    )
     ring.job(session, "send", queue="send")
 
 

@@ -159,11 +159,24 @@ def check(form: AnswersForm) -> None:
     for occasion in OCCASIONS:
         answer = form.answers[occasion]
         for language in LANGUAGES:
-            _check_words(occasion, language, answer.words.get(language, Words()))
+            check_words(occasion, language, answer.words.get(language, Words()))
         if answer.enabled and all(one.empty for one in answer.words.values()):
             raise UserError(
                 N_("Write what it says, in one language at least."), field=f"{occasion}_{LANGUAGES[0]}_text"
             )
+
+
+def check_words(occasion: str, language: str, words: Words) -> None:
+    """Raises UserError that names the field: occasion_language_subject or _text."""
+    where = f"{occasion}_{language}"
+    for part, said, most in (("subject", words.subject, LONGEST_SUBJECT), ("text", words.text, LONGEST_TEXT)):
+        if found := trouble(said, occasion, most=most):
+            code, named = found
+            raise UserError(TROUBLES[code], field=f"{where}_{part}", named=named, most=most)
+    if not words.empty and not words.subject.strip():
+        raise UserError(N_("Give it a subject."), field=f"{where}_subject")
+    if not words.empty and not words.text.strip():
+        raise UserError(N_("Write what it says."), field=f"{where}_text")
 
 
 def preview(
@@ -222,18 +235,6 @@ def close_breaker(session: Session, who: Viewer, mailbox_id: int, *, now: dateti
 def _mailbox(session: Session, who: Viewer, mailbox_id: int) -> Mailbox:
     people.must_be(who, "manager")
     return people.mailbox(session, who, mailbox_id)
-
-
-def _check_words(occasion: str, language: str, words: Words) -> None:
-    where = f"{occasion}_{language}"
-    for part, said, most in (("subject", words.subject, LONGEST_SUBJECT), ("text", words.text, LONGEST_TEXT)):
-        if found := trouble(said, occasion, most=most):
-            code, named = found
-            raise UserError(TROUBLES[code], field=f"{where}_{part}", named=named, most=most)
-    if not words.empty and not words.subject.strip():
-        raise UserError(N_("Give it a subject."), field=f"{where}_subject")
-    if not words.empty and not words.text.strip():
-        raise UserError(N_("Write what it says."), field=f"{where}_text")
 
 
 def _alarm(row: AnswerBreaker, *, now: datetime) -> Alarm | None:

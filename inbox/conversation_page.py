@@ -119,6 +119,8 @@ class MessageView:
     answers_id: int | None
     no_auto_answer: str  # why a mail got none: routing.autoreply.Reason; "": it got one, or nothing was to be decided
     budget: int | None  # that kept it from getting one
+    answer_by: str  # the rule that wanted an automatic answer
+    answer_text: str  # the name of its text
     what: str = "message"
 
 
@@ -322,6 +324,8 @@ def _message(row: Any, files: tuple[FileView, ...], outgoing: OutgoingView | Non
         answers_id=row.answers_id,
         no_auto_answer=row.no_auto_answer or "",
         budget=row.budget,
+        answer_by=row.answer_by or "",
+        answer_text=row.answer_text or "",
     )
 
 
@@ -519,6 +523,8 @@ _MESSAGES = (
         _approver.name.label("approver_name"),
         AnswerDecision.reason.label("no_auto_answer"),
         AnswerDecision.most.label("budget"),
+        AnswerDecision.rule_name.label("answer_by"),
+        AnswerDecision.text_name.label("answer_text"),
     )
     .outerjoin(User, User.id == Message.author_id)
     .outerjoin(_approver, _approver.id == Message.approved_by_id)

@@ -22,6 +22,7 @@ ENGLISH = {
     "approval_approved": "%(by)s approved your mail",
     "handover": "Hand-over note by %(by)s: %(text)s",
     "rule": "A rule points you to this",
+    "rule.named": "The rule “%(name)s” points you to this",
     "test": "A test of this webhook",
     "mailbox.reading": "No mail comes in for %(name)s",
     "mailbox.sending": "No mail leaves from %(name)s",
@@ -57,6 +58,7 @@ JAPANESE = {
     "approval_approved": "%(by)sがメールを承認しました",
     "handover": "%(by)sの申し送り: %(text)s",
     "rule": "ルールによるお知らせです",
+    "rule.named": "ルール「%(name)s」によるお知らせです",
     "test": "Webhook のテストです",
     "mailbox.reading": "%(name)s でメールを受信できていません",
     "mailbox.sending": "%(name)s からメールを送信できていません",
@@ -94,6 +96,8 @@ def sentence(locale: str, kind: str, *, by: str, about: Mapping[str, Any]) -> st
         code = "given.auto"
     elif kind == "trouble":
         code = f"trouble.{about.get('what', 'failed')}"
+    elif kind == "rule" and about.get("rule_name"):
+        code = "rule.named"
     elif kind == "mailbox":
         code = f"mailbox.{about.get('what', 'reading')}"
     elif kind == "deadline" and int(about.get("percent", 0)) >= 100:
@@ -105,7 +109,7 @@ def sentence(locale: str, kind: str, *, by: str, about: Mapping[str, Any]) -> st
         who=about.get("who") or say(locale, "somebody"),
         text=excerpt(str(about.get("text", ""))),
         percent=about.get("percent", 0),
-        name=about.get("name", ""),
+        name=about.get("rule_name") or about.get("name", ""),
     )
     return told.removesuffix(": ")  # where no words were given
 

@@ -10,7 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from inbox import people, rules
-from inbox.models import DeadlinePolicy, Mailbox, RuleTrace, Tag, Team, User
+from inbox.models import AnswerDecision, AnswerText, DeadlinePolicy, Mailbox, RuleTrace, Tag, Team, User, Webhook
 from inbox.people import Viewer
 from routing.traces import Trace, trace_from
 
@@ -26,6 +26,8 @@ class Names:
     tags: dict[int, str]
     mailboxes: dict[int, str]
     deadline_policies: dict[int, str]
+    answer_texts: dict[int, str]
+    webhooks: dict[int, str]
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,18 @@ class Assigned:
 
 
 @dataclass(frozen=True)
+class Answered:
+    """The automatic answer that a rule wanted. `reason` why none left (`routing.autoreply.Reason`; `budget`: how many
+    had left), "" when it left; `instead`: the mailbox's own answer that it goes before, "" for none."""
+
+    rule_name: str
+    text_name: str
+    reason: str
+    budget: int | None
+    instead: str
+
+
+@dataclass(frozen=True)
 class Ruling:
     """What happened (`routing.triggers.ONS`, handed_back) and what became of every rule, in their order then."""
 
@@ -61,6 +75,7 @@ class Ruling:
     capped: bool
     traces: tuple[Trace, ...]
     assigned: Assigned | None
+    answered: Answered | None
 
 
 @dataclass(frozen=True)
@@ -75,10 +90,15 @@ class Why:
 def why(session: Session, who: Viewer, conversation_id: int) -> Why:
     """Raises NotFound for a conversation that `who` may not see."""
     people.conversation(session, who, conversation_id)
-    rows = session.scalars(
-        select(RuleTrace).where(RuleTrace.conversation_id == conversation_id).order_by(RuleTrace.id.desc()).limit(SHOWN)
+    wanted = (RuleTrace.message_id == AnswerDecision.message_id) & (AnswerDecision.rule_name != "")
+    rows = session.execute(
+        select(RuleTrace, AnswerDecision)
+        .outerjoin(AnswerDecision, wanted & (RuleTrace.happened == "arrived"))
+        .where(RuleTrace.conversation_id == conversation_id)
+        .order_by(RuleTrace.id.desc())
+        .limit(SHOWN)
     )
-    rulings = tuple(_ruling(row) for row in rows)
+    rulings = tuple(_ruling(trace, decision) for trace, decision in rows)
     asked = sorted({(one.rule_id, one.version) for ruling in rulings for one in ruling.traces})
     return Why(rulings, rules.said(session, asked), names(session))
 
@@ -90,11 +110,18 @@ def names(session: Session) -> Names:
         tags=dict(session.execute(select(Tag.id, Tag.name)).all()),
         mailboxes=dict(session.execute(select(Mailbox.id, Mailbox.name)).all()),
         deadline_policies={one.id: str(one.body.get("name", "")) for one in session.scalars(select(DeadlinePolicy))},
+        answer_texts=dict(session.execute(select(AnswerText.id, AnswerText.name)).all()),
+        webhooks=dict(session.execute(select(Webhook.id, Webhook.name).where(Webhook.user_id.is_(None))).all()),
     )
 
 
-def _ruling(row: RuleTrace) -> Ruling:
-    return Ruling(row.id, row.at, row.happened, row.capped, trace_from(row.trace), _assigned(row.assignment))
+def _ruling(row: RuleTrace, decision: AnswerDecision | None) -> Ruling:
+    traces = trace_from(row.trace)
+    return Ruling(row.id, row.at, row.happened, row.capped, traces, _assigned(row.assignment), _answered(decision))
+
+
+def _answered(one: AnswerDecision | None) -> Answered | None:
+    return Answered(one.rule_name, one.text_name, one.reason, one.most, one.instead) if one is not None else None
 
 
 def _assigned(told: dict[str, Any] | None) -> Assigned | None:

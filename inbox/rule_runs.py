@@ -22,7 +22,8 @@ from sqlalchemy import event, func, insert, select, update
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.orm import Session
 
-from inbox import assignment, conversations, moves, rule_facts, rules, telling, working_hours
+from inbox import assignment, conversations, moves, rule_facts, rules, telling, webhooks, working_hours
+from inbox.autoanswers import Wish
 from inbox.conversations import upsert
 from inbox.mail.languages import language_of
 from inbox.models import (
@@ -45,6 +46,8 @@ from routing.actions import (
     Action,
     AddTag,
     Assign,
+    AutoAnswer,
+    CallWebhook,
     GiveToTeam,
     MarkSpam,
     MoveToMailbox,
@@ -81,15 +84,21 @@ class _Failed(Exception):
 # -- what sets rules off
 
 
-def arrived(session: Session, message_ids: Sequence[int], *, now: datetime) -> None:
-    """Mails came in and are filed. Several of one conversation are treated one after the other."""
+def arrived(session: Session, message_ids: Sequence[int], *, now: datetime) -> dict[int, Wish]:
+    """Mails came in and are filed. Several of one conversation are treated one after the other.
+
+    The answers that rules want, by the mail's id: whether they may leave is decided by `autoanswers`.
+    """
+    wishes: dict[int, Wish] = {}
     in_force = rules.in_force(session)
     if not in_force.rules and session.scalar(select(MailboxTeam.team_id).limit(1)) is None:
-        return
+        return wishes
     for wave in _waves(session, message_ids):
         cases = rule_facts.of_messages(session, wave, asks=in_force.asks, now=now)
         decided = _each(session, in_force, [one for one in cases if one.facts.status != "spam"], ARRIVED, now=now)
+        wishes |= {one.case.message_id: one.wish for one in decided if one.wish is not None}
         _follow(session, in_force, decided, now=now)
+    return wishes
 
 
 def status_changed(session: Session, *, now: datetime | None = None) -> None:
@@ -219,6 +228,7 @@ class _Evaluated:
     done: int = 0
     status_by: int | None = None  # the rule that gave it another status
     assignment: dict[str, Any] | None = None
+    wish: Wish | None = None  # an answer
 
     @property
     def team_in_charge(self) -> int | None:
@@ -336,6 +346,9 @@ def _carry_out(
             elif isinstance(todo.action, Assign):
                 told = _assign(desk, conversation, todo.action, one, **one.asked_by(todo))
                 one.assignment = told | {"rule": todo.rule_id}
+            elif isinstance(todo.action, AutoAnswer):
+                name = one.names.get(todo.rule_id, "")
+                one.wish = Wish(todo.action.template_id, todo.rule_id, todo.version, name)
             else:
                 _do(session, conversation, todo.action, now=now, about=one.asked_by(todo))
         except (OperationalError, InterfaceError):
@@ -396,6 +409,8 @@ def _do(session: Session, conversation: Conversation, action: Action, *, now: da
             conversations.set_deadline_policy(session, conversation, policy_id, **told)
         case MoveToMailbox(mailbox_id):
             moves.carry(session, conversation, session.get_one(Mailbox, mailbox_id), **told)
+        case CallWebhook(webhook_id):
+            webhooks.call(session, webhook_id, "rule", now=now, conversation=conversation, **about)
         case _:
             raise NotImplementedError(type(action).__name__)
 

@@ -15,7 +15,19 @@ from sqlalchemy.orm import Session
 
 from inbox import conversations, people, profiles, rule_facts
 from inbox.errors import N_, Conflict, NotFound, UserError
-from inbox.models import Conversation, DeadlinePolicy, Mailbox, Message, Rule, RuleVersion, Tag, Team, User
+from inbox.models import (
+    AnswerText,
+    Conversation,
+    DeadlinePolicy,
+    Mailbox,
+    Message,
+    Rule,
+    RuleVersion,
+    Tag,
+    Team,
+    User,
+    Webhook,
+)
 from inbox.models.conversations import JOINED
 from inbox.people import Viewer
 from routing.actions import action_json
@@ -25,6 +37,8 @@ from routing.refusals import Refused
 from routing.rules import BrokenRule, RuleRefused, rule_from, rule_json, stored_rule
 from routing.traces import Trace
 
+FOR_RULES = (Webhook.user_id.is_(None), Webhook.team_id.is_(None), Webhook.active)  # webhooks that they may call
+NAMED: dict[str, tuple[str, Any]] = {"auto_answer": ("template_id", AnswerText), "webhook": ("webhook_id", Webhook)}
 MOST_RULES = 200
 TRIED_ON = 1_000  # mails of a dry run
 SHOWN = 200  # mails that a dry run names
@@ -76,6 +90,8 @@ class Choices:
     tags: tuple[tuple[int, str], ...]
     mailboxes: tuple[tuple[int, str], ...]
     deadline_policies: tuple[tuple[int, str], ...]
+    answer_texts: tuple[tuple[int, str], ...]
+    webhooks: tuple[tuple[int, str], ...]
     tiers: tuple[str, ...]  # of customers, and their phases: texts, those in use
     phases: tuple[str, ...]
 
@@ -144,6 +160,12 @@ def choices(session: Session, who: Viewer) -> Choices:
         deadline_policies=tuple(
             (one.id, str(one.body.get("name", "")))
             for one in session.scalars(select(DeadlinePolicy).order_by(DeadlinePolicy.position))
+        ),
+        answer_texts=tuple(
+            map(tuple, session.execute(select(AnswerText.id, AnswerText.name).order_by(AnswerText.name)))
+        ),
+        webhooks=tuple(
+            map(tuple, session.execute(select(Webhook.id, Webhook.name).where(*FOR_RULES).order_by(Webhook.name)))
         ),
         tiers=profiles.tiers(session),
         phases=profiles.phases(session),
@@ -356,7 +378,19 @@ def known_ids(session: Session) -> Known:
         tags=frozenset(session.scalars(select(Tag.id))),
         mailboxes=frozenset(session.scalars(select(Mailbox.id))),
         deadline_policies=frozenset(session.scalars(select(DeadlinePolicy.id))),
+        templates=frozenset(session.scalars(select(AnswerText.id))),
+        webhooks=frozenset(session.scalars(select(Webhook.id).where(*FOR_RULES))),
     )
+
+
+def named(session: Session, do: str) -> dict[int, tuple[str, ...]]:
+    """Names of the rules, switched on or off, by the text or webhook that one of their actions `do` names."""
+    key = NAMED[do][0]
+    found: dict[int, tuple[str, ...]] = {}
+    for _, version in _rows(session):
+        ids = {one[key] for one in version.body.get("actions", ()) if one.get("do") == do}
+        found |= {one: (*found.get(one, ()), str(version.body.get("name", ""))) for one in ids}
+    return found
 
 
 def said(session: Session, wanted: Sequence[tuple[int, int]]) -> dict[tuple[int, int], dict[str, Any]]:
@@ -371,6 +405,7 @@ def _checked(session: Session, body: Mapping[str, Any]) -> dict[str, Any]:
     """The rule as it is stored. Raises WrongRule."""
     given = dict(body)
     given.pop("enabled", None)  # a switch beside the rule: flipping it makes no new version
+    _hold(session, given)
     try:
         rule = rule_from(given, id=0, version=0, known=known_ids(session))
     except RuleRefused as error:
@@ -378,6 +413,19 @@ def _checked(session: Session, body: Mapping[str, Any]) -> dict[str, Any]:
     stored = rule_json(rule)
     del stored["enabled"]
     return stored
+
+
+def _hold(session: Session, body: Mapping[str, Any]) -> None:
+    """Texts and webhooks that the rule names stay until the commit: removing them looks for rules first."""
+    actions = [one for one in _list(body.get("actions")) if isinstance(one, dict)]
+    for do, (key, model) in NAMED.items():
+        ids = {one.get(key) for one in actions if one.get("do") == do and type(one.get(key)) is int}
+        if ids:
+            session.execute(select(model.id).where(model.id.in_(ids)).order_by(model.id).with_for_update(read=True))
+
+
+def _list(told: object) -> list[Any]:
+    return told if isinstance(told, list) else []
 
 
 def _next_version(session: Session, who: Viewer, rule: Rule, body: dict[str, Any], *, now: datetime) -> None:

@@ -14,9 +14,9 @@ from typing import Any
 from sqlalchemy import delete, exists, or_, select
 from sqlalchemy.orm import Session
 
-from inbox import db
+from inbox import db, rules
 from inbox.config import settings
-from inbox.errors import N_, NotFound, UserError, a_name
+from inbox.errors import N_, Conflict, NotFound, UserError, a_name
 from inbox.mailboxes.secrets import open_secret, seal
 from inbox.models import Conversation, Delivery, Mailbox, Team, User, Webhook
 from inbox.notification_words import sentence
@@ -130,9 +130,12 @@ def add(
 
 
 def remove(session: Session, who: Viewer, webhook_id: int, *, now: datetime) -> None:
-    """With its log. One's own, or for managers a shared one."""
+    """With its log. One's own, or for managers a shared one, unless rules call it: Conflict names them."""
     found = _reachable(session, who, webhook_id)
     if found.user_id is None:
+        session.refresh(found, with_for_update=True)  # a rule that names it just now comes first
+        if naming := rules.named(session, "webhook").get(webhook_id):
+            raise Conflict(N_("Rules call this webhook: %(rules)s. Change them first."), rules=", ".join(naming))
         audit(session, who, "webhook_removed", now=now, name=found.name, url=found.url)
     session.delete(found)
     session.flush()
@@ -143,17 +146,27 @@ def try_out(session: Session, who: Viewer, webhook_id: int, *, now: datetime) ->
     call(session, _reachable(session, who, webhook_id).id, "test", now=now)
 
 
-def call(session: Session, webhook_id: int, kind: str, *, now: datetime, conversation_id: int | None = None) -> None:
-    """Queues a call; for rules and tests. What is told to people queues its own (`telling`)."""
-    mailbox_id = session.scalar(select(Conversation.mailbox_id).where(Conversation.id == conversation_id))
+def call(
+    session: Session,
+    webhook_id: int,
+    kind: str,
+    *,
+    now: datetime,
+    conversation: Conversation | None = None,
+    **about: Any,
+) -> None:
+    """Queues a call; for rules and tests. What is told to people queues its own (`telling`).
+
+    `about` of a rule: rule, rule_version, rule_name.
+    """
     body = {
         "kind": kind,
         "at": now.isoformat(),
-        "conversation_id": conversation_id,
-        "mailbox_id": mailbox_id,
+        "conversation_id": conversation.id if conversation is not None else None,
+        "mailbox_id": conversation.mailbox_id if conversation is not None else None,
         "by_id": None,
         "to_id": None,
-        "about": {},
+        "about": about,
     }
     key = f"msg_{secrets.token_hex(16)}"
     session.add(Delivery(webhook_id=webhook_id, key=key, body=body, created_at=now, due_at=now))
@@ -268,6 +281,9 @@ def _body(session: Session, webhook: Webhook, delivery: Delivery) -> dict[str, A
             else None,
             "mailbox": mailbox.name if mailbox is not None else None,
             "by": by.name if by is not None else None,
+            "rule": {"id": told["about"]["rule"], "name": told["about"]["rule_name"]}
+            if "rule_name" in told["about"]
+            else None,
             "url": url,
         },
     }

@@ -126,7 +126,7 @@ class MoveToMailbox:
 
 @dataclass(frozen=True, slots=True)
 class AutoAnswer:
-    """Answer with a template, if `autoreply.may_answer` lets it leave."""
+    """Answer a mail that arrived with a text, if `autoreply.may_answer` lets it leave."""
 
     template_id: int
 

@@ -16,7 +16,7 @@ GONE = {
     "teams": N_("The team with number %(id)s no longer exists."),
     "tags": N_("The tag with number %(id)s no longer exists."),
     "mailboxes": N_("The mailbox with number %(id)s no longer exists."),
-    "templates": N_("The template with number %(id)s no longer exists."),
+    "templates": N_("The text with number %(id)s no longer exists."),
     "deadline_policies": N_("The deadline policy with number %(id)s no longer exists."),
     "webhooks": N_("The webhook with number %(id)s no longer exists."),
 }

@@ -16,7 +16,7 @@ from routing.conditions import Condition, condition_from, condition_json
 from routing.facts import Known
 from routing.reading import Reading
 from routing.refusals import N_, Refused
-from routing.triggers import Trigger, trigger_from, trigger_json
+from routing.triggers import ARRIVES, Trigger, trigger_from, trigger_json
 
 MOST_ACTIONS = 10  # of one rule
 MOST_TRIGGERS = 10  # of one rule
@@ -84,9 +84,21 @@ def rule_from(data: object, *, id: int, version: int, known: Known | None = None
     )
     if told.get("actions", []) == [] and not rule.stop:
         reading.refuse("actions", N_("This rule would do nothing."))
+    if any(one != ARRIVES for one in rule.triggers):
+        _refuse_answers(actions, reading)
     if reading.refused:
         raise RuleRefused(reading.refused)
     return rule
+
+
+def _refuse_answers(actions: Iterable[object], reading: Reading) -> None:
+    """An answer needs a mail that nobody has answered yet; by the clock there may be none."""
+    for n, one in enumerate(actions):
+        if isinstance(one, dict) and one.get("do") == "auto_answer":
+            reading.refuse(
+                f"actions.{n}.do",
+                N_("Only a mail that arrives is answered automatically. Give other occasions a rule of their own."),
+            )
 
 
 def stored_rule(data: object, *, id: int, version: int, known: Known | None = None) -> Rule | BrokenRule:

@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Literal
 
 OCCASIONS = ("received", "closed")  # every new conversation; only those that begin outside working hours
+BY_RULE = "rule"  # a rule says so, at any hour
 LANGUAGES = ("ja", "en")
 FIELDS = ("name", "mailbox", "number", "next_opening")
 ONLY_CLOSED = "next_opening"  # while the team works there is no next opening to tell

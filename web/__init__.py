@@ -67,6 +67,7 @@ PAGES = (
     "drafts",
     "replies",
     "joins",
+    "answer_texts",
     "autoanswers",
     "notifications",
     "webhooks",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from flask import Blueprint, g, redirect, render_template, request, url_for
@@ -13,7 +12,8 @@ from inbox import autoanswers_settings as answers
 from inbox.autoanswers_settings import Alarm, Answer, AnswersForm
 from inbox.errors import N_, UserError
 from templates.auto_answers import LANGUAGES, OCCASIONS, Words
-from web import edge
+from web import answer_words, edge
+from web.answer_words import why_none
 from web.edge import Answer as Page
 from web.language import gettext
 
@@ -68,39 +68,6 @@ def alarm_words(alarm: Alarm) -> str:
     return gettext("Automatic answers were stopped for an hour: too many left. Perhaps a machine answers them.")
 
 
-def why_none(reason: str, budget: int | None) -> str:
-    """Why a mail got no automatic answer."""
-    return _REASONS[reason]().replace("{budget}", str(budget or 0))
-
-
-_REASONS: dict[str, Callable[[], str]] = {
-    "kind": lambda: gettext("a machine or a list wrote it"),
-    "null_return_path": lambda: gettext("it has no return address"),
-    "loop": lambda: gettext("it went through an automatic answer before"),
-    "auto_submitted": lambda: gettext("it says that a machine sent it"),
-    "precedence": lambda: gettext("it is bulk mail"),
-    "auto_header": lambda: gettext("it says that a machine sent it"),
-    "list": lambda: gettext("it is a list"),
-    "suppressed": lambda: gettext("it asks for no automatic answers"),
-    "spam": lambda: gettext("it is spam"),
-    "no_sender": lambda: gettext("it has no address that can be written to"),
-    "robot": lambda: gettext("nobody reads mail at its address"),
-    "own_address": lambda: gettext("it is from an address of our own"),
-    "forged": lambda: gettext("its sender is forged"),
-    "blocked": lambda: gettext("its sender is blocked"),
-    "stranger": lambda: gettext("its sender is not the customer of this conversation"),
-    "not_new": lambda: gettext("it goes on with a conversation"),
-    "copy": lambda: gettext("it was answered from another mailbox"),
-    "in_hours": lambda: gettext("it came within working hours"),
-    "late": lambda: gettext("it came long ago"),
-    "breaker": lambda: gettext("automatic answers of this mailbox were stopped"),
-    "sender_budget": lambda: gettext("this address got one within a day"),
-    "conversation_budget": lambda: gettext("this conversation got {budget} within an hour"),
-    "domain_budget": lambda: gettext("this domain got {budget} within an hour"),
-    "mailbox_budget": lambda: gettext("this mailbox sent {budget} within an hour"),
-}
-
-
 @pages.record_once
 def _install(state: Any) -> None:
     state.app.add_template_global(why_none, "why_no_answer")  # a conversation's page tells it at each mail
@@ -113,15 +80,15 @@ def _page(view: answers.AnswersView) -> dict[str, Any]:
     return {
         "view": view,
         "hourly": view.form.hourly,
-        "languages": {"ja": gettext("Japanese"), "en": gettext("English")},
+        "languages": answer_words.languages(),
         "occasions": {
             "received": (
-                gettext("Acknowledgement"),
+                answer_words.occasions()["received"],
                 gettext("To every new conversation."),
                 gettext("Acknowledge new conversations"),
             ),
             "closed": (
-                gettext("Outside working hours"),
+                answer_words.occasions()["closed"],
                 gettext("To everybody who writes while the team does not work; instead of the acknowledgement."),
                 gettext("Answer outside working hours"),
             ),

@@ -116,6 +116,8 @@ def _by_itself(one: EventView, names: Mapping[int, str]) -> str:
             return gettext("handed to another team")
         case "deadline_policy":
             return gettext("another deadline policy counts")
+        case "auto_answered":
+            return gettext("an automatic answer was written")
         case "moved":
             return gettext("moved to %(mailbox)s", mailbox=about.get("mailbox", ""))
     from inbox.conversations import EVENTS

@@ -166,6 +166,10 @@ def _action(form: MultiDict[str, str], at: str) -> Typed:
             return {"do": do, "policy_id": _id(form, f"{at}.policy_id")}
         case "move":
             return {"do": do, "mailbox_id": _id(form, f"{at}.mailbox_id")}
+        case "auto_answer":
+            return {"do": do, "template_id": _id(form, f"{at}.template_id")}
+        case "webhook":
+            return {"do": do, "webhook_id": _id(form, f"{at}.webhook_id")}
     return {"do": do}
 
 

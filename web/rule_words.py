@@ -8,12 +8,13 @@ from typing import Any
 
 from markupsafe import Markup
 
-from inbox.reasons import Assigned, Considered, Names, Ruling, Why
+from inbox.reasons import Answered, Assigned, Considered, Names, Ruling, Why
 from routing.conditions import HOWS, Reason
 from routing.facts import FIELDS
 from routing.refusals import Refused
 from routing.traces import Trace
 from web import language
+from web.answer_words import occasions, why_none
 from web.language import gettext, once_for_a_language
 
 Told = Mapping[str, Any]
@@ -108,6 +109,8 @@ def dos() -> dict[str, str]:
         "deadline_policy": gettext("set its deadlines by"),
         "move": gettext("move it to"),
         "notify": gettext("tell"),
+        "auto_answer": gettext("answer it with the text"),
+        "webhook": gettext("call the webhook"),
         "spam": gettext("mark it as spam"),
     }
 
@@ -259,6 +262,10 @@ def action(one: Told, names: Names) -> str:
             return gettext("set its deadlines by “%(policy)s”", policy=policy)
         case "move":
             return gettext("move it to %(mailbox)s", mailbox=_name(names.mailboxes, one.get("mailbox_id")))
+        case "auto_answer":
+            return gettext("answer it with “%(text)s”", text=_name(names.answer_texts, one.get("template_id")))
+        case "webhook":
+            return gettext("call the webhook “%(name)s”", name=_name(names.webhooks, one.get("webhook_id")))
         case "notify":
             told = [_name(names.people, person) for person in _list(one.get("people"))]
             told += [_name(names.teams, team) for team in _list(one.get("teams"))]
@@ -400,6 +407,17 @@ def assigned(ruling: Ruling, why: Why) -> str:
     if because:
         return gettext("%(what)s %(rule)s asked for it because %(because)s.", what=told, rule=name, because=because)
     return gettext("%(what)s %(rule)s asked for it, for every mail.", what=told, rule=name)
+
+
+def answered(one: Answered) -> str:
+    """What became of the answer that a rule wanted."""
+    if one.reason:
+        why = why_none(one.reason, one.budget)
+        return gettext("No automatic answer with “%(text)s”: %(why)s.", text=one.text_name, why=why)
+    if one.instead:
+        own = occasions()[one.instead]
+        return gettext("Answered with “%(text)s” instead of: %(answer)s.", text=one.text_name, answer=own)
+    return gettext("Answered with “%(text)s”.", text=one.text_name)
 
 
 def considered(one: Considered, names: Names) -> str:

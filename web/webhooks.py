@@ -6,11 +6,12 @@ from flask import Blueprint, g, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from inbox import webhooks
-from inbox.errors import UserError
+from inbox.errors import Conflict, UserError
 from inbox.telling import KINDS
 from web import edge
 from web.edge import Answer
 from web.language import gettext
+from web.words import words
 
 pages = Blueprint("webhooks", __name__)
 
@@ -63,8 +64,12 @@ def add() -> AnyResponse | Answer:
 
 @pages.post("/webhooks/<int:webhook_id>/removal")
 def remove(webhook_id: int) -> AnyResponse:
-    webhooks.remove(g.session, g.who, webhook_id, now=g.now)
-    edge.tell(gettext("The webhook was removed."))
+    """Not while a rule calls it."""
+    try:
+        webhooks.remove(g.session, g.who, webhook_id, now=g.now)
+        edge.tell(gettext("The webhook was removed."))
+    except Conflict as error:
+        edge.tell(words(error), kind="problem")
     return edge.next_page(url_for("webhooks.own"))
 
 

@@ -3,7 +3,7 @@ hundred mails."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -227,8 +227,8 @@ def _file(session: Session, mailbox_id: int, mails: Sequence[Understood], *, now
         with conversations.together(session):
             filed = [_file_one_of_its_time(session, known, one, now=now) for one in readable]
         _settle(session, known, readable, filed, now=now)
-        _ask_rules(session, readable, filed, now=now)
-        _answer(session, known, readable, filed, now=now)
+        wishes = _ask_rules(session, readable, filed, now=now)
+        _answer(session, known, readable, filed, wishes, now=now)
         session.connection().execute(
             _BECAME,
             [
@@ -283,21 +283,29 @@ def _settle(
     incoming.suggest_joins(session, known, mails, filed, now=now)
 
 
-def _ask_rules(session: Session, mails: Sequence[Mail], filed: Sequence[Filed], *, now: datetime) -> None:
+def _ask_rules(
+    session: Session, mails: Sequence[Mail], filed: Sequence[Filed], *, now: datetime
+) -> dict[int, autoanswers.Wish]:
     """Rules decide about new mails from outside, and about what changed its status by a mail; what a first import
-    brings is past."""
+    brings is past. The answers that they want, by the mail's id."""
     new = [
         one.message.id
         for mail, one in zip(mails, filed, strict=True)
         if one.message is not None and one.message.direction == "in" and not mail.silent
     ]
-    if new:
-        rule_runs.arrived(session, new, now=now)
+    wishes = rule_runs.arrived(session, new, now=now) if new else {}
     rule_runs.status_changed(session, now=now)
+    return wishes
 
 
 def _answer(
-    session: Session, known: Knowledge, mails: Sequence[Mail], filed: Sequence[Filed], *, now: datetime
+    session: Session,
+    known: Knowledge,
+    mails: Sequence[Mail],
+    filed: Sequence[Filed],
+    wishes: Mapping[int, autoanswers.Wish],
+    *,
+    now: datetime,
 ) -> None:
     """Automatic answers to new mails from outside; the first import is silent."""
     new = [
@@ -305,7 +313,7 @@ def _answer(
         for mail, one in zip(mails, filed, strict=True)
         if one.message is not None and one.message.direction == "in" and not mail.silent
     ]
-    autoanswers.arrived(session, known.mailbox_id, new, ours=known.all_addresses, now=now)
+    autoanswers.arrived(session, known.mailbox_id, new, ours=known.all_addresses, wishes=wishes, now=now)
 
 
 def _locked(session: Session, mails: Sequence[Understood]) -> dict[int, Any]:

@@ -1,6 +1,6 @@
 """Tables and constraints; nothing else. Rows stay inside `inbox`."""
 
-from inbox.models.automatic import AnswerBreaker, AnswerDecision, AutoAnswer
+from inbox.models.automatic import AnswerBreaker, AnswerDecision, AnswerText, AutoAnswer
 from inbox.models.base import Base
 from inbox.models.conversations import (
     Attachment,
@@ -79,6 +79,7 @@ __all__ = [
     "Absence",
     "AnswerBreaker",
     "AnswerDecision",
+    "AnswerText",
     "Approval",
     "ApprovalPolicy",
     "ApproverPool",

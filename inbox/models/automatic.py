@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import CheckConstraint, ForeignKey, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from inbox.models.base import Base
+from inbox.models.base import Base, Id
 from templates.auto_answers import OCCASIONS
 
 
@@ -22,6 +22,18 @@ class AutoAnswer(Base):
     occasion: Mapped[str] = mapped_column(String(12), primary_key=True)
     enabled: Mapped[bool] = mapped_column(default=False)
     words: Mapped[dict[str, Any]] = mapped_column(default=dict)
+
+
+class AnswerText(Base):
+    """What rules answer, in any mailbox; `words` as above."""
+
+    __tablename__ = "answer_text"
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    name: Mapped[str] = mapped_column(String(100), unique=True)
+    words: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    version: Mapped[int] = mapped_column(default=1)  # two people may write it at once
+    created_at: Mapped[datetime]
 
 
 class AnswerBreaker(Base):
@@ -42,7 +54,10 @@ class AnswerBreaker(Base):
 
 
 class AnswerDecision(Base):
-    """Whether a mail got an automatic answer, and if not, why not. Those that left are what the budgets count."""
+    """Whether a mail got an automatic answer, and if not, why not. Those that left are what the budgets count.
+
+    Where a rule wanted the answer, its name and the text's stand here as they were then.
+    """
 
     __tablename__ = "answer_decision"
     __table_args__ = (
@@ -54,7 +69,10 @@ class AnswerDecision(Base):
     message_id: Mapped[int] = mapped_column(ForeignKey("message.id", ondelete="CASCADE"), primary_key=True)
     mailbox_id: Mapped[int] = mapped_column(ForeignKey("mailbox.id", ondelete="CASCADE"))
     at: Mapped[datetime]
-    occasion: Mapped[str] = mapped_column(String(12), default="")  # of the answer that left or would have left
+    occasion: Mapped[str] = mapped_column(String(12), default="")  # of the answer that left or would have; or rule
+    rule_name: Mapped[str] = mapped_column(String(100), default="")
+    text_name: Mapped[str] = mapped_column(String(100), default="")
+    instead: Mapped[str] = mapped_column(String(12), default="")  # the mailbox's own answer that the rule's goes before
     reason: Mapped[str] = mapped_column(String(20), default="")  # routing.autoreply.Reason; "": it left
     most: Mapped[int | None]  # the budget that was used up
     address: Mapped[str] = mapped_column(String(320), default="")  # to which it goes, lower case

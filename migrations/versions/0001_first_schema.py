@@ -15,6 +15,16 @@ depends_on = None
 
 def upgrade() -> None:
     op.create_table(
+        "answer_text",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("name", sa.String(length=100), nullable=False),
+        sa.Column("words", sa.JSON(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("created_at", inbox.db.Utc(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_answer_text")),
+        sa.UniqueConstraint("name", name=op.f("uq_answer_text_name")),
+    )
+    op.create_table(
         "approval_policy",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("enabled", sa.Boolean(), nullable=False),
@@ -1089,6 +1099,9 @@ def upgrade() -> None:
         sa.Column("mailbox_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("at", inbox.db.Utc(timezone=True), nullable=False),
         sa.Column("occasion", sa.String(length=12), nullable=False),
+        sa.Column("rule_name", sa.String(length=100), nullable=False),
+        sa.Column("text_name", sa.String(length=100), nullable=False),
+        sa.Column("instead", sa.String(length=12), nullable=False),
         sa.Column("reason", sa.String(length=20), nullable=False),
         sa.Column("most", sa.Integer(), nullable=True),
         sa.Column("address", sa.String(length=320), nullable=False),
@@ -1714,3 +1727,4 @@ def downgrade() -> None:
     op.drop_table("category")
     op.drop_table("approver_pool")
     op.drop_table("approval_policy")
+    op.drop_table("answer_text")

@@ -37,6 +37,7 @@ from inbox.mail.facts import Address
 from inbox.mail.understand import understand
 from inbox.models import (
     Absence,
+    AnswerText,
     ApprovalPolicy,
     ApproverPool,
     Conversation,
@@ -263,8 +264,11 @@ def _who_answers(session: Session, agent: Viewer, *, now: datetime) -> dict[str,
     rule = Rule(position=1, version=1, scheduled_at=now)
     team = Team(name="Desk", created_at=now, members=[TeamMember(user_id=agent.id)])
     absence = Absence(user_id=agent.id, starts_at=now)
-    session.add_all((rule, team, absence))
+    text = AnswerText(
+        name="Catalogue", words={"en": {"subject": "Our catalogue", "text": "Here it is."}}, created_at=now
+    )
+    session.add_all((rule, team, absence, text))
     session.flush()
     session.add(RuleVersion(rule_id=rule.id, version=1, at=now, user_id=agent.id, body=body))
     session.flush()
-    return {"rule": rule.id, "team": team.id, "absence": absence.id}
+    return {"rule": rule.id, "team": team.id, "absence": absence.id, "text": text.id}

@@ -15,7 +15,7 @@ from inbox.models import AnswerBreaker, AnswerDecision, AutoAnswer, Message
 from routing.autoreply import Reason
 from templates.auto_answers import LANGUAGES, OCCASIONS, PROPOSED
 from tests.web.conftest import Visitor, World
-from web import autoanswers
+from web import answer_words
 
 pytestmark = pytest.mark.only_on("sqlite")
 
@@ -120,8 +120,8 @@ def test_why_a_mail_got_none_stands_among_its_details(agent: Visitor, world: Wor
 def test_every_reason_has_its_words(app: Any) -> None:
     with app.test_request_context():
         for code in reasons():
-            assert len(autoanswers.why_none(code, 3)) > 5
-        assert autoanswers.why_none("mailbox_budget", 20) == "this mailbox sent 20 within an hour"
+            assert len(answer_words.why_none(code, 3)) > 5
+        assert answer_words.why_none("mailbox_budget", 20) == "this mailbox sent 20 within an hour"
 
 
 def reasons() -> set[str]:
