@@ -113,7 +113,7 @@ def change(mailbox_id: int) -> Response | str | Answer:
     page = _page(values, mailbox_id=mailbox_id)
     try:
         form = _form(values, kept=kept)
-        steps = _tried(form, mailbox_id) if _needs_trial(form, kept) and not request.form.get("anyway") else []
+        steps = _tried(form, mailbox_id) if mailboxes.needs_trial(form, kept) and not request.form.get("anyway") else []
         if not all(step.ok for step in steps):
             return _refused(page, form, steps)
         mailboxes.change(g.session, g.who, mailbox_id, form, now=g.now)
@@ -286,16 +286,6 @@ def _line(state: str, words: str, step: TestStep) -> Line:
     return Line(
         state, words, gettext(step.problem.words) if step.problem else "", step.problem.text if step.problem else ""
     )
-
-
-def _needs_trial(form: MailboxForm, kept: MailboxForm) -> bool:
-    """Whether something changed that a server has a say in."""
-    told = (
-        "address",
-        *(f"{side}_{what}" for side in ("imap", "smtp") for what in ("host", "port", "security", "user")),
-    )
-    changed = any(getattr(form, name) != getattr(kept, name) for name in told)
-    return changed or bool(form.imap_password or form.smtp_password) or not set(form.folders) <= set(kept.folders)
 
 
 # -- the form: what a person types, and what it means

@@ -11,7 +11,7 @@ COMMANDS = {
     "run": ("run", "Start everything and keep it up until Ctrl-C."),
     "migrate": ("migrate", "Bring the database to the newest schema."),
     "user": ("user", "Add a person of the team."),
-    "mailbox": ("mailbox", "Add, try, list and remove mailboxes."),
+    "mailbox": ("mailbox", "Add, change, try, list and remove mailboxes."),
     "fetch": ("fetch", "Read what is new in all mailboxes, once."),
     "reconcile": ("reconcile", "Compare the mail servers with the ledger, fetch what is missing."),
     "quarantine": ("quarantine", "List mails that could not be understood, read them again."),

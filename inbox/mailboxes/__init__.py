@@ -3,7 +3,7 @@ secrets."""
 
 from inbox.mailboxes.accounts import LOGIN_TRIES, REFUSED, Account, FolderToRead, account, active_ids
 from inbox.mailboxes.demo_mailbox import connect_demo, remove_demo
-from inbox.mailboxes.forms import MailboxForm, form_of, with_kept_passwords
+from inbox.mailboxes.forms import MailboxForm, form_of, needs_trial, with_kept_passwords
 from inbox.mailboxes.providers import PROVIDERS, Provider, suggest
 from inbox.mailboxes.secrets import open_secret, seal
 from inbox.mailboxes.settings import add, change, choose_folders, read_now, remove, set_active, try_again
@@ -26,6 +26,7 @@ __all__ = [
     "choose_folders",
     "connect_demo",
     "form_of",
+    "needs_trial",
     "open_secret",
     "read_now",
     "remove",

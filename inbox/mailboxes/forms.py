@@ -141,6 +141,16 @@ def form_of(session: Session, mailbox_id: int) -> MailboxForm:
     )
 
 
+def needs_trial(form: MailboxForm, kept: MailboxForm) -> bool:
+    """Whether something changed that a server has a say in."""
+    told = (
+        "address",
+        *(f"{side}_{what}" for side in ("imap", "smtp") for what in ("host", "port", "security", "user")),
+    )
+    changed = any(getattr(form, name) != getattr(kept, name) for name in told)
+    return changed or bool(form.imap_password or form.smtp_password) or not set(form.folders) <= set(kept.folders)
+
+
 def must_not_lend_passwords(session: Session, mailbox_id: int, form: MailboxForm) -> None:
     """A stored password goes to no other server than the one it was given for, and never in the clear where it was not.
 
