@@ -31,6 +31,8 @@ from inbox.models import (
     Presence,
     ReadMark,
     Tag,
+    Team,
+    TeamMember,
     User,
 )
 from inbox.models.conversations import JOINED
@@ -125,13 +127,23 @@ class MessageView:
 
 
 @dataclass(frozen=True)
+class MentionView:
+    """`text[start:end]` of a note speaks to these people. `team`: the name of theirs today, when it speaks to a team."""
+
+    start: int
+    end: int
+    user_ids: frozenset[int]
+    team: str = ""
+
+
+@dataclass(frozen=True)
 class NoteView:
     id: int
     author_id: int
     author_name: str
     at: datetime
     text: str
-    mentions: tuple[tuple[int, int, int], ...] = ()  # start, end, user: whom it speaks to
+    mentions: tuple[MentionView, ...] = ()
     what: str = "note"
 
 
@@ -344,10 +356,34 @@ def split(text: str, new_text: str) -> tuple[str, str]:
     return new_text.strip("\n"), text.strip("\n") if new_text.strip() != text.strip() else ""
 
 
+def _teams(session: Session, notes: Iterable[Any]) -> dict[int, tuple[str, frozenset[int]]]:
+    """Name and members of the teams that these notes mention, as they are today."""
+    ids = {one[3] for note in notes for one in note.mentions if one[2] is None}
+    if not ids:
+        return {}
+    members: dict[int, list[int]] = {}
+    names: dict[int, str] = {}
+    for team in db.rows(session, _TEAMS, {"ids": sorted(ids)}):
+        names[team.id] = team.name
+        if team.user_id is not None:
+            members.setdefault(team.id, []).append(team.user_id)
+    return {team_id: (name, frozenset(members.get(team_id, ()))) for team_id, name in names.items()}
+
+
+def _mention(stored: list[Any], teams: dict[int, tuple[str, frozenset[int]]]) -> MentionView:
+    start, end, user_id = stored[:3]
+    if user_id is not None:
+        return MentionView(start, end, frozenset({user_id}))
+    name, members = teams.get(stored[3], ("", frozenset()))  # a team that is gone keeps its mark
+    return MentionView(start, end, members, team=name)
+
+
 def _history(
     session: Session, row: Any, *, since: datetime | None
 ) -> tuple[tuple[NoteView, ...], tuple[EventView, ...], dict[int, str]]:
     """Notes and events; with earlier messages left out also what happened before the first one shown."""
+    rows = db.rows(session, _NOTES, {"id": row.id}) if row.notes else ()
+    teams = _teams(session, rows)
     notes = [
         NoteView(
             id=note.id,
@@ -355,9 +391,9 @@ def _history(
             author_name=note.author_name,
             at=note.at,
             text=note.text,
-            mentions=tuple(map(tuple, note.mentions)),
+            mentions=tuple(_mention(one, teams) for one in note.mentions),
         )
-        for note in (db.rows(session, _NOTES, {"id": row.id}) if row.notes else ())
+        for note in rows
     ]
     events = [
         EventView(
@@ -565,6 +601,11 @@ _NOTES = (
     .where(Note.conversation_id == _ID)
     .order_by(Note.at.desc(), Note.id.desc())
     .limit(NOTES)
+)
+_TEAMS = (
+    select(Team.id, Team.name, TeamMember.user_id)
+    .outerjoin(TeamMember, TeamMember.team_id == Team.id)
+    .where(Team.id.in_(_IDS))
 )
 _NAMES = select(User.id, User.name).where(User.id.in_(_IDS))
 _EVENTS = (

@@ -32,6 +32,7 @@ from inbox.models import (
     Note,
     ReadMark,
     Tag,
+    Team,
     User,
 )
 from inbox.models.conversations import JOINED
@@ -470,23 +471,33 @@ def note(
     now: datetime,
     mentions: Sequence[Mention] = (),
 ) -> Note:
-    """Words for the team only; the customer never sees them. Who writes one or is mentioned follows from then on.
+    """Words for the team only; the customer never sees them. Who writes one or is mentioned by name follows from then on.
 
-    `mentions` are of `text` as given; each speaks to one person.
+    `mentions` are of `text` as given; each speaks to one person, or to the members of one team.
     """
     words = text.strip()
     if not words:
         raise UserError(N_("Write something first."), field="text")
     cut = len(text) - len(text.lstrip())
-    spans = [[one.start - cut, one.end - cut, one.ids[0]] for one in mentions]
+    spans = [
+        [one.start - cut, one.end - cut, *((None, one.teams[0]) if one.teams else one.ids[:1])] for one in mentions
+    ]
     written = Note(conversation_id=conversation.id, author_id=author.id, at=now, text=words, mentions=spans)
     session.add(written)
     session.flush()
     record(session, conversation, "noted", now=now, actor_id=author.id, note_id=written.id)
-    mentioned = {one.ids[0] for one in mentions}
+    mentioned = {one.ids[0] for one in mentions if not one.teams}
+    everybody = {user_id for one in mentions for user_id in one.ids}
     told = {"now": now, "by": author.id, "text": words[: telling.EXCERPT], "note_id": written.id}
-    _tell(session, conversation, "noted", but_not=mentioned, **told)  # before new followers are written down
-    _tell(session, conversation, "mentioned", to=mentioned, **told)
+    _tell(session, conversation, "noted", but_not=everybody, **told)  # before new followers are written down
+    if mentioned:
+        _tell(session, conversation, "mentioned", to=mentioned, **told)
+    reached = {author.id, *mentioned}  # everybody is told once, by their own name first
+    for one in mentions:
+        if one.teams and set(one.ids) - reached:
+            team = session.get_one(Team, one.teams[0]).name
+            _tell(session, conversation, "mentioned", to=set(one.ids) - reached, team=team, **told)
+            reached |= set(one.ids)
     telling.follow(session, conversation.id, author.id, why="wrote", now=now)
     for user_id in mentioned:
         telling.follow(session, conversation.id, user_id, why="mentioned", now=now)

@@ -10,11 +10,11 @@ from sqlalchemy.orm import Session
 
 from inbox import people, telling
 from inbox.errors import N_, UserError
-from inbox.models import Conversation, Follower, MailboxAccess, User
+from inbox.models import Conversation, Follower, MailboxAccess, Team, TeamMember, User
 from inbox.people import Viewer
 from inbox.wire import ring
 from routing import mentions
-from routing.mentions import Mention, Somebody
+from routing.mentions import Group, Mention, Somebody
 
 
 @dataclass(frozen=True)
@@ -60,33 +60,55 @@ def can_be_mentioned(session: Session, *, mailbox_id: int) -> tuple[Somebody, ..
     return _team(session, seen)
 
 
+def teams_to_mention(session: Session, *, mailbox_id: int) -> tuple[Group, ...]:
+    """Teams of which somebody may read notes of that mailbox, by name."""
+    readers = {one.id for one in can_be_mentioned(session, mailbox_id=mailbox_id)}
+    return tuple(team for team, members in _teams(session) if members & readers)
+
+
 def mentioned(session: Session, text: str, *, mailbox_id: int) -> tuple[Mention, ...]:
-    """Whom the words speak to, each to one person. Raises UserError at the field for somebody who may not read them,
-    and where a name fits several people."""
+    """Whom the words speak to: each to one person, or to one team, then `ids` are those of it who may read them. Raises
+    UserError at the field for somebody who may not, and where a name fits several."""
     if "@" not in text and "＠" not in text:
         return ()
-    team = _team(session)
-    found = mentions.find(text, team)
+    everybody, teams = _team(session), _teams(session)
+    found = mentions.find(text, everybody, [team for team, _ in teams])
     if not found:
         return ()
-    readers = {one.id: one for one in can_be_mentioned(session, mailbox_id=mailbox_id)}
-    names = {one.id: one for one in team}
+    readers = frozenset(one.id for one in can_be_mentioned(session, mailbox_id=mailbox_id))
+    names = {one.id: one for one in everybody}
+    of_team = {team.id: (team, members & readers) for team, members in teams}
     settled = []
     for one in found:
-        said = text[one.start + 1 : one.end]
         ids = tuple(user_id for user_id in one.ids if user_id in readers)
-        if not ids:
-            raise UserError(
-                N_("%(name)s has no access to this mailbox and could not read the note."),
-                field="text",
-                name=names[one.ids[0]].name,
-            )
-        if len(ids) > 1:
-            whole = " / ".join(f"@{names[user_id].name} (@{names[user_id].handle})" for user_id in ids)
+        reached = tuple(team_id for team_id in one.teams if of_team[team_id][1])
+        if not ids and not reached:
+            raise _nobody_reads([names[user_id].name for user_id in one.ids], [of_team[id][0].name for id in one.teams])
+        if len(ids) + len(reached) > 1:
+            people_said = [f"@{names[user_id].name} (@{names[user_id].handle})" for user_id in ids]
+            whole = " / ".join((*people_said, *(f"@{of_team[team_id][0].name}" for team_id in reached)))
             several = N_("“@%(said)s” fits several people. Write one of: %(whole)s")
-            raise UserError(several, field="text", said=said, whole=whole)
-        settled.append(Mention(one.start, one.end, ids))
+            raise UserError(several, field="text", said=text[one.start + 1 : one.end], whole=whole)
+        members = tuple(sorted(of_team[reached[0]][1])) if reached else ()
+        settled.append(Mention(one.start, one.end, ids or members, reached))
     return tuple(settled)
+
+
+def _nobody_reads(people_named: list[str], teams_named: list[str]) -> UserError:
+    if people_named:
+        refused = N_("%(name)s has no access to this mailbox and could not read the note.")
+        return UserError(refused, field="text", name=people_named[0])
+    refused = N_("Nobody of the team %(name)s has access to this mailbox, so nobody could read the note.")
+    return UserError(refused, field="text", name=teams_named[0])
+
+
+def _teams(session: Session) -> list[tuple[Group, frozenset[int]]]:
+    """Every team with the ids of its members, by name."""
+    members: dict[int, set[int]] = {}
+    for team_id, user_id in session.execute(select(TeamMember.team_id, TeamMember.user_id)):
+        members.setdefault(team_id, set()).add(user_id)
+    rows = session.execute(select(Team.id, Team.name).order_by(Team.name, Team.id))
+    return [(Group(row.id, row.name), frozenset(members.get(row.id, ()))) for row in rows]
 
 
 def _with_access(mailbox_id: int):  # type: ignore[no-untyped-def]

@@ -10,6 +10,7 @@ ENGLISH = {
     "given": "%(by)s gave it to you",
     "given.auto": "Given to you by itself",
     "mentioned": "%(by)s mentioned you: %(text)s",
+    "mentioned.team": "%(by)s mentioned your team %(name)s: %(text)s",
     "mail": "New mail from %(who)s",
     "noted": "%(by)s wrote a note: %(text)s",
     "trouble.failed": "The answer could not be sent",
@@ -46,6 +47,7 @@ JAPANESE = {
     "given": "%(by)sがあなたを担当にしました",
     "given.auto": "自動であなたの担当になりました",
     "mentioned": "%(by)sがメモであなたを指名しました: %(text)s",
+    "mentioned.team": "%(by)sがメモでチーム「%(name)s」を指名しました: %(text)s",
     "mail": "%(who)s から新しいメールが届きました",
     "noted": "%(by)sがメモを書きました: %(text)s",
     "trouble.failed": "返信を送信できませんでした",
@@ -96,6 +98,8 @@ def sentence(locale: str, kind: str, *, by: str, about: Mapping[str, Any]) -> st
         code = "given.auto"
     elif kind == "trouble":
         code = f"trouble.{about.get('what', 'failed')}"
+    elif kind == "mentioned" and about.get("team"):
+        code = "mentioned.team"
     elif kind == "rule" and about.get("rule_name"):
         code = "rule.named"
     elif kind == "mailbox":
@@ -109,7 +113,7 @@ def sentence(locale: str, kind: str, *, by: str, about: Mapping[str, Any]) -> st
         who=about.get("who") or say(locale, "somebody"),
         text=excerpt(str(about.get("text", ""))),
         percent=about.get("percent", 0),
-        name=about.get("rule_name") or about.get("name", ""),
+        name=about.get("rule_name") or about.get("team") or about.get("name", ""),
     )
     return told.removesuffix(": ")  # where no words were given
 

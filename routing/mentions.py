@@ -1,5 +1,5 @@
-"""Finds whom a note speaks to: "@name" with the whole name, a part of it that fits one person alone, or the address's
-first part. Widths, case and spaces inside a name do not count."""
+"""Finds whom a note speaks to: "@name" with a person's whole name, a part of it that fits one person alone, or the
+address's first part; or a team's whole name. Widths, case and spaces inside a name do not count."""
 
 from __future__ import annotations
 
@@ -22,46 +22,66 @@ class Somebody:
 
 
 @dataclass(frozen=True)
+class Group:
+    """A team that can be mentioned."""
+
+    id: int
+    name: str
+
+
+@dataclass(frozen=True)
 class Mention:
-    """`text[start:end]`, the @ included, speaks to these people; more than one: it is not clear to whom."""
+    """`text[start:end]`, the @ included, speaks to these people and teams; more than one: it is not clear to whom."""
 
     start: int
     end: int
     ids: tuple[int, ...]
+    teams: tuple[int, ...] = ()
 
 
-def find(text: str, people: Sequence[Somebody]) -> tuple[Mention, ...]:
+Fits = tuple[tuple[int, ...], tuple[int, ...]]  # ids of people, ids of teams
+
+
+def find(text: str, people: Sequence[Somebody], teams: Sequence[Group] = ()) -> tuple[Mention, ...]:
     """In the order of the text; the longest name that fits counts. What fits nobody is no mention."""
-    names = _names(people)
+    names = _names(people, teams)
     found, after = [], 0
     for at in AT.finditer(text):
         if at.start() < after:
             continue
         best = _longest(text[at.end() : at.end() + LONGEST], names)
         if best is not None:
-            length, ids = best
+            length, (ids, groups) = best
             after = at.end() + length
-            found.append(Mention(at.start(), after, ids))
+            found.append(Mention(at.start(), after, ids, groups))
     return tuple(found)
 
 
-def _names(people: Sequence[Somebody]) -> dict[str, tuple[int, ...]]:
+def _names(people: Sequence[Somebody], teams: Sequence[Group]) -> dict[str, Fits]:
     """Every way to name somebody, folded and without spaces, with those whom it fits."""
-    found: dict[str, dict[int, None]] = {}
+    whole: dict[str, Fits] = {}
+    found: dict[str, Fits] = {}
     for one in people:
-        parts = one.name.split()
-        for name in {_folded("".join(parts)), *map(_folded, parts), _folded(one.handle)} - {""}:
-            found.setdefault(name, {})[one.id] = None
-    whole = {_folded("".join(one.name.split())): one.id for one in people}
+        _add(whole, _in_full(one.name), one.id, team=False)
+        for name in {_in_full(one.name), *map(_folded, one.name.split()), _folded(one.handle)}:
+            _add(found, name, one.id, team=False)
+    for group in teams:
+        _add(whole, _in_full(group.name), group.id, team=True)
+        _add(found, _in_full(group.name), group.id, team=True)
     # a name in full speaks to its bearer, even where it is a part of another's
-    return {name: (whole[name],) if _only(name, whole, people) else tuple(ids) for name, ids in found.items()}
+    return {name: fits for name, fits in (found | whole).items() if name}
 
 
-def _only(name: str, whole: dict[str, int], people: Sequence[Somebody]) -> bool:
-    return name in whole and sum(_folded("".join(one.name.split())) == name for one in people) == 1
+def _add(names: dict[str, Fits], name: str, id: int, *, team: bool) -> None:
+    people, teams = names.get(name, ((), ()))
+    names[name] = (people, (*teams, id)) if team else ((*people, id), teams)
 
 
-def _longest(after: str, names: dict[str, tuple[int, ...]]) -> tuple[int, tuple[int, ...]] | None:
+def _in_full(name: str) -> str:
+    return _folded("".join(name.split()))
+
+
+def _longest(after: str, names: dict[str, Fits]) -> tuple[int, Fits] | None:
     """How many characters behind the @ belong to a name, and whose."""
     best, said = None, ""
     most = max(map(len, names), default=0)

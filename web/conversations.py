@@ -348,12 +348,14 @@ def linked(text: str) -> Markup:
 
 
 def note_words(note: NoteView) -> Markup:
-    """A note's words with their links; whom it mentions is marked, the reader most."""
+    """A note's words with their links; whom it mentions is marked, the reader most. A team tells its name of today."""
     shown, at = Markup(""), 0
-    for start, end, user_id in note.mentions:
-        css = "mention mention-me" if user_id == g.who.id else "mention"
-        shown += linked(note.text[at:start]) + Markup('<span class="{}">{}</span>').format(css, note.text[start:end])
-        at = end
+    for one in note.mentions:
+        css = "mention mention-me" if g.who.id in one.user_ids else "mention"
+        name = Markup(' title="{}"').format(gettext("Team %(name)s", name=one.team)) if one.team else ""
+        words_said = Markup('<span class="{}"{}>{}</span>').format(css, name, note.text[one.start : one.end])
+        shown += linked(note.text[at : one.start]) + words_said
+        at = one.end
     return shown + linked(note.text[at:])
 
 

@@ -74,7 +74,11 @@ def can_be_mentioned(conversation_id: int) -> Response:
     """Names to complete while a note is typed."""
     mailbox_id = people.conversation(g.session, g.who, conversation_id).mailbox_id
     found = following.can_be_mentioned(g.session, mailbox_id=mailbox_id)
-    return jsonify([{"name": one.name, "handle": one.handle} for one in found if one.id != g.who.id])
+    teams = following.teams_to_mention(g.session, mailbox_id=mailbox_id)
+    return jsonify(
+        [{"name": one.name, "handle": one.handle} for one in found if one.id != g.who.id]
+        + [{"name": one.name, "handle": "", "team": gettext("Team")} for one in teams]
+    )
 
 
 # -- by which ways

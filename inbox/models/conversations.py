@@ -197,7 +197,7 @@ class Note(Base):
     author_id: Mapped[int] = mapped_column(ForeignKey("user.id"))
     at: Mapped[datetime]
     text: Mapped[str] = mapped_column(Text)
-    mentions: Mapped[list[Any]] = mapped_column(default=list)  # [[start, end, user id]] in the text
+    mentions: Mapped[list[Any]] = mapped_column(default=list)  # in the text: [start, end, user id] or [start, end, null, team id]
     author: Mapped[User] = relationship()
 
 

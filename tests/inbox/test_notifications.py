@@ -8,9 +8,10 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from inbox import approvals, conversations, following, notifications, people, telling, triage
+from inbox import approvals, conversation_page, conversations, following, notifications, people, telling, triage
+from inbox.conversation_page import MentionView
 from inbox.errors import NotFound, UserError
-from inbox.models import Approval, Draft, Note, Notification
+from inbox.models import Approval, Delivery, Draft, Note, Notification, Team, TeamMember, Webhook
 from inbox.people import Viewer
 from tests.inbox.cast import DAY, HOUR, MINUTE, NOW, a_conversation, a_mailbox, a_message, a_user, a_viewer
 
@@ -117,6 +118,71 @@ def test_a_mention_of_somebody_without_access_is_refused_at_the_field(session: S
     assert (refused.value.field, refused.value.params) == ("text", {"name": "Ben"})
     assert session.scalars(select(Note)).all() == []
     triage.note(session, aoi, story.id, "@Rin please", now=NOW)
+
+
+def a_team(session: Session, name: str, *members: int) -> int:
+    team = Team(name=name, created_at=NOW, members=[TeamMember(user_id=one) for one in members])
+    session.add(team)
+    session.flush()
+    return team.id
+
+
+def test_a_team_is_told_once_each_and_not_who_cannot_see_it(session: Session, support, aoi, hana) -> None:
+    ben = a_viewer(session, "Ben", a_mailbox(session, "Sales"))
+    ken = a_viewer(session, "Ken", support)
+    team = a_team(session, "一次対応", aoi.id, hana.id, ken.id, ben.id)
+    a_team(session, "夜間", ken.id, hana.id)
+    story = a_conversation(session, support, owner=ken)
+    note_id = triage.note(session, aoi, story.id, " @一次対応 @夜間 @Hanakoさん 在庫を見てください", now=NOW)
+    note = session.get_one(Note, note_id)
+    assert note.mentions[0] == [0, 5, None, team]
+    assert note.text[0:5] == "@一次対応"
+    assert [kind for kind, _ in told(session, ken)] == ["mentioned"], "as owner he is not told of the note once more"
+    assert told(session, ken)[0][1].startswith("Aoiさんがメモでチーム「一次対応」を指名しました: @一次対応")
+    assert [said.partition("を指名")[0] for _, said in told(session, hana)] == ["Aoiさんがメモであなた"], "by her own name"
+    assert told(session, ben) == told(session, aoi) == []
+    assert following.followers(session, hana, story.id).names == ("Aoi", "Hanako"), "a team does not follow"
+    triage.note(session, ken, story.id, "@夜間 お願いします", now=NOW)
+    assert told(session, hana)[0][1] == "Kenさんがメモでチーム「夜間」を指名しました: @夜間 お願いします"
+
+
+def test_a_renamed_or_removed_team_keeps_its_mark(session: Session, support, aoi, hana) -> None:
+    team = a_team(session, "Billing", hana.id)
+    story = a_conversation(session, support)
+    triage.note(session, aoi, story.id, "@Billing please", now=NOW)
+    session.get_one(Team, team).name = "Accounts"
+    session.flush()
+    (note,) = conversation_page.show(session, hana, story.id, now=NOW).notes
+    assert note.mentions == (MentionView(0, 8, frozenset({hana.id}), team="Accounts"),)
+    session.delete(session.get_one(Team, team))
+    session.flush()
+    (note,) = conversation_page.show(session, hana, story.id, now=NOW).notes
+    assert note.mentions == (MentionView(0, 8, frozenset()),)
+
+
+def test_a_team_that_cannot_read_the_note_is_refused_at_the_field(session: Session, support, aoi) -> None:
+    ben = a_viewer(session, "Ben", a_mailbox(session, "Sales"))
+    a_team(session, "Field sales", ben.id)
+    a_team(session, "Aoi", aoi.id)
+    story = a_conversation(session, support)
+    assert [one.name for one in following.teams_to_mention(session, mailbox_id=support.id)] == ["Aoi"]
+    for text, named in (("@Field sales look", "Field sales"), ("@Aoi look", "Aoi")):
+        with pytest.raises(UserError) as refused:
+            triage.note(session, aoi, story.id, text, now=NOW)
+        assert refused.value.field == "text"
+        assert named in str(refused.value)
+    assert session.scalars(select(Note)).all() == []
+
+
+def test_a_note_that_mentions_nobody_calls_no_webhook_for_mentions(session: Session, support, aoi) -> None:
+    team = a_team(session, "Billing", aoi.id)
+    hook = Webhook(team_id=team, name="b", url="https://hook.example/", secret="", kinds=["mentioned"], created_at=NOW)
+    session.add(hook)
+    story = a_conversation(session, support)
+    story.team_id = team
+    session.flush()
+    triage.note(session, aoi, story.id, "nobody", now=NOW)
+    assert session.scalars(select(Delivery)).all() == []
 
 
 def test_a_name_of_several_people_is_refused_unless_one_alone_may_read_it(session: Session, support, aoi) -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from routing.mentions import Somebody, find
+from routing.mentions import Group, Somebody, find
 
 HANAKO = Somebody(1, "佐藤 花子", "hanako")
 JIRO = Somebody(2, "佐藤 次郎", "jiro.sato")
@@ -44,6 +44,34 @@ def test_a_name_speaks_to_its_bearer(text: str, said: str, ids: tuple[int, ...])
 )
 def test_what_names_nobody_is_no_mention(text: str) -> None:
     assert find(text, TEAM) == ()
+
+
+SALES = Group(1, "営業 東京")
+BENS = Group(2, "Ben")
+ANAS = Group(3, "Ana")
+
+
+@pytest.mark.parametrize(
+    ("text", "said", "ids", "teams"),
+    [
+        ("@営業東京さん 見積をお願いします", "@営業東京", (), (1,)),
+        ("＠営業　東京 へ", "＠営業　東京", (), (1,)),
+        ("@Ben", "@Ben", (), (2,)),  # in full, where it is a part of a person's name
+        ("@Ben Carter", "@Ben Carter", (4,), ()),
+        ("@ana", "@ana", (5,), (3,)),  # both in full
+        ("@abel", "@abel", (6,), ()),
+    ],
+)
+def test_a_teams_whole_name_speaks_to_it(
+    text: str, said: str, ids: tuple[int, ...], teams: tuple[int, ...]
+) -> None:
+    (found,) = find(text, TEAM, (SALES, BENS, ANAS))
+    assert text[found.start : found.end] == said
+    assert (found.ids, found.teams) == (ids, teams)
+
+
+def test_a_part_of_a_teams_name_is_no_mention() -> None:
+    assert find("@営業 へ", TEAM, (SALES,)) == ()
 
 
 def test_several_people_in_one_note() -> None:

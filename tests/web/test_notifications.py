@@ -12,7 +12,7 @@ from playwright.sync_api import expect
 from sqlalchemy import select
 
 from inbox import db, people, triage
-from inbox.models import Note, User
+from inbox.models import Note, Team, TeamMember, User
 from tests.web.conftest import Visitor, World
 from tests.web.stories import until
 from tests.web.test_push import listening as listening
@@ -71,6 +71,23 @@ def test_a_refused_mention_stays_in_its_field_with_the_reason(agent: Visitor, wo
 def test_names_to_complete_are_of_those_who_may_read(agent: Visitor, world: World) -> None:
     names = [one["name"] for one in json.loads(agent.get(f"/conversations/{world.mine}/mentions").text)]
     assert names == ["Mei", "Rin"]
+
+
+def test_a_team_is_offered_and_its_mark_tells_its_name_of_today(agent: Visitor, signed_in: Any, world: World) -> None:
+    with db.transaction() as session:
+        team = Team(name="一次対応", created_at=datetime.now(UTC))
+        team.members = [TeamMember(user_id=world.users["manager"])]
+        session.add(team)
+        session.flush()
+        team_id = team.id
+    offered = json.loads(agent.get(f"/conversations/{world.mine}/mentions").text)
+    assert offered[-1] == {"name": "一次対応", "handle": "", "team": "Team"}
+    agent.post(f"/conversations/{world.mine}/notes", {"text": "@一次対応 <b>至急</b>"})
+    with db.transaction() as session:
+        session.get_one(Team, team_id).name = 'Front "desk"'
+    mine = signed_in("manager").get(f"/conversations/{world.mine}").text
+    assert '<span class="mention mention-me" title="Team Front &#34;desk&#34;">@一次対応</span> &lt;b&gt;' in mine
+    assert '<span class="mention" title=' in agent.get(f"/conversations/{world.mine}").text
 
 
 def test_following(agent: Visitor, world: World) -> None:

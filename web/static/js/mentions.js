@@ -1,4 +1,4 @@
-// Completing @names in the field of a note: arrows choose, Enter or Tab take, Escape closes. Without it one types the name.
+// Completing @names of people and teams in the field of a note: arrows choose, Enter or Tab take, Escape closes. Without it one types the name.
 (() => {
   const AT = /(?:^|[^A-Za-z0-9._+\-@＠])[@＠]([^@＠\n]{0,40})$/u;
   const known = new Map(); // by address
@@ -21,7 +21,7 @@
     if (said === undefined) return close();
     const sought = folded(said);
     const found = (await names(field))
-      .filter((one) => folded(one.name).includes(sought) || folded(one.handle).startsWith(sought))
+      .filter((one) => folded(one.name).includes(sought) || (one.handle && folded(one.handle).startsWith(sought)))
       .sort((a, b) => folded(b.name).startsWith(sought) - folded(a.name).startsWith(sought))
       .slice(0, 8);
     if (!field.isConnected || field.value.slice(0, field.selectionStart) !== upTo) return;
@@ -50,7 +50,7 @@
       line.setAttribute("role", "option");
       const handle = document.createElement("span");
       handle.className = "quiet";
-      handle.textContent = `@${one.handle}`;
+      handle.textContent = one.team ?? `@${one.handle}`;
       line.append(one.name, " ", handle);
       line.addEventListener("pointerdown", (event) => { event.preventDefault(); take(n); });
       return line;
