@@ -342,7 +342,7 @@ def _carry_out(
             continue
         try:
             if isinstance(todo.action, Notify):
-                tell.append(todo.action)
+                tell.append((todo.action, one.names.get(todo.rule_id, "")))
             elif isinstance(todo.action, Assign):
                 told = _assign(desk, conversation, todo.action, one, **one.asked_by(todo))
                 one.assignment = told | {"rule": todo.rule_id}
@@ -362,17 +362,17 @@ def _carry_out(
         one.assignment = desk.hand_out(
             conversation, assignment.by_team(one.team_in_charge), language=_language(one.case)
         )
-    for notify in tell:  # now the owner is known
-        _tell(session, conversation, notify, now=now)
+    for notify, rule_name in tell:  # now the owner is known
+        _tell(session, conversation, notify, rule_name, now=now)
 
 
-def _tell(session: Session, conversation: Conversation, notify: Notify, *, now: datetime) -> None:
+def _tell(session: Session, conversation: Conversation, notify: Notify, rule_name: str, *, now: datetime) -> None:
     to = set(notify.people)
     if notify.teams:
         to.update(session.scalars(select(TeamMember.user_id).where(TeamMember.team_id.in_(notify.teams))))
     if notify.owner and conversation.owner_id is not None:
         to.add(conversation.owner_id)
-    telling.about(session, "rule", now=now, to=to, conversation_id=conversation.id)
+    telling.about(session, "rule", now=now, to=to, conversation_id=conversation.id, rule_name=rule_name)
 
 
 def _assign(
