@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any, Literal
 
-from sqlalchemy import Select, bindparam, func, null, select, tuple_, union_all
+from sqlalchemy import Select, and_, bindparam, func, literal_column, null, select, tuple_, union_all
 from sqlalchemy.orm import Session, aliased
 
 from inbox import db
@@ -26,6 +26,7 @@ from inbox.models import (
     FieldValue,
     FolderCount,
     Mailbox,
+    Person,
     Presence,
     ReadMark,
     Tag,
@@ -38,6 +39,7 @@ BOXES = ("unassigned", "mine", "open", "waiting", "snoozed", "closed", "spam")
 ORDERS = ("newest", "waiting")
 LARGEST_PAGE = 200
 FEW = 5_000  # a tag on fewer conversations is read from its own end; one on more is met soon enough along the list
+FEW_CUSTOMERS = 1_000  # of a tier or a phase: the same
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 
@@ -91,6 +93,8 @@ class More:
     team_id: int | None = None
     priority: str | None = None
     waits_longer: datetime | None = None  # an answer is owed since before this moment
+    tier: str | None = None  # of the customer
+    phase: str | None = None
     field: tuple[int, str] | None = None  # id of a custom field, and its value
     found: tuple[int, ...] | None = None  # only these conversations: what a search for words found
 
@@ -102,7 +106,7 @@ class More:
         return asked | (field or {}) | ({} if self.found is None else {"more_found": list(self.found)})
 
 
-_MORE = ("category_id", "person_id", "team_id", "priority", "waits_longer")
+_MORE = ("category_id", "person_id", "team_id", "priority", "waits_longer", "tier", "phase")
 NO_MORE = More()
 
 
@@ -256,6 +260,7 @@ class Walk:
     tag_id: int | None = None
     few_tagged: bool = False
     more: More = NO_MORE
+    few: frozenset[str] = frozenset()  # conditions of `more` that few customers fulfil
 
     def keys(self, session: Session, start: Cursor | None, limit: int) -> list[Cursor]:
         """The next `limit` keys beyond `start`, in walking direction."""
@@ -286,7 +291,8 @@ class Walk:
         owner = "any" if self.owner == "any" else "nobody" if self.owner is None else "one"
         tagged = "no" if self.tag_id is None else "few" if self.few_tagged else "many"
         more = self.more.given
-        statement = _keys(len(self.mailbox_ids), owner, tagged, waiting, start is not None, back, tuple(more))
+        shape = tuple(f"few_{name}" if name in self.few else name for name in more)
+        statement = _keys(len(self.mailbox_ids), owner, tagged, waiting, start is not None, back, shape)
         given: dict[str, Any] = {f"mailbox{n}": mailbox_id for n, mailbox_id in enumerate(self.mailbox_ids)}
         given |= more | {"status": self.status, "limit": limit}
         if owner == "one":
@@ -324,12 +330,18 @@ def _walk(
         tag_id=tag_id,
         few_tagged=tag_id is not None and _few_tagged(session, tag_id),
         more=more,
+        few=frozenset(name for name, few in _FEW.items() if name in more.given and _is_few(session, few, more)),
     )
 
 
 def _few_tagged(session: Session, tag_id: int) -> bool:
     some = select(ConversationTag.conversation_id).where(ConversationTag.tag_id == tag_id).limit(FEW + 1).subquery()
     return (session.scalar(select(func.count()).select_from(some)) or 0) <= FEW
+
+
+def _is_few(session: Session, statement: Select[Any], more: More) -> bool:
+    (row,) = db.rows(session, statement, more.given)
+    return bool(row.customers <= FEW_CUSTOMERS)
 
 
 @cache
@@ -439,12 +451,25 @@ def _unread(row: Any) -> bool:
 
 _INT = Conversation.id.type
 _IDS = bindparam("ids", expanding=True)
+# the literal tells SQLite that an index without the empty ones will do
+_of_tier = and_(Person.tier == bindparam("more_tier"), Person.tier != literal_column("''"))
+_in_phase = and_(Person.phase == bindparam("more_phase"), Person.phase != literal_column("''"))
+_FEW = {
+    name: select(func.count().label("customers")).select_from(
+        select(Person.id).where(holds).limit(FEW_CUSTOMERS + 1).subquery()
+    )
+    for name, holds in (("more_tier", _of_tier), ("more_phase", _in_phase))
+}
 _CONDITIONS: dict[str, Callable[[Any], Any]] = {
     "more_category_id": lambda c: c.category_id == bindparam("more_category_id"),
     # one person's conversations are few: they are read from their own end
     "more_person_id": lambda c: c.id.in_(
         select(Conversation.id).where(Conversation.person_id == bindparam("more_person_id"))
     ),
+    "more_tier": lambda c: select(Person.id).where(Person.id == c.person_id, _of_tier).correlate(c).exists(),
+    "more_phase": lambda c: select(Person.id).where(Person.id == c.person_id, _in_phase).correlate(c).exists(),
+    "few_more_tier": lambda c: c.id.in_(select(Conversation.id).join(Conversation.person).where(_of_tier)),
+    "few_more_phase": lambda c: c.id.in_(select(Conversation.id).join(Conversation.person).where(_in_phase)),
     "more_team_id": lambda c: c.team_id == bindparam("more_team_id"),
     "more_priority": lambda c: c.priority == bindparam("more_priority"),
     "more_waits_longer": lambda c: c.waiting_since < bindparam("more_waits_longer", type_=Utc()),

@@ -24,8 +24,8 @@ pages = Blueprint("drafts", __name__)
 
 PAIR = tuple[str, str]
 WAY = (
-    "box", "mailbox", "tag", "owner", "order", "category", "person", "team", "priority", "waiting", "field", "value",
-    "text", "view",
+    "box", "mailbox", "tag", "owner", "order", "category", "person", "team", "priority", "waiting", "tier", "phase",
+    "field", "value", "text", "view",
 )  # parts of a list's address  # fmt: skip
 DECIDED = ("returned", "approved")  # a draft that came back from its approver
 UNSPOKEN = '(),:;<>@[]\\"'  # characters that a display name needs quotation marks for

@@ -45,6 +45,8 @@ class Wanted:
     team_id: int | None = None
     priority: str = ""
     waiting: int | None = None  # hours that an answer is owed for at least
+    tier: str = ""  # of the customer
+    phase: str = ""
     field: int | None = None  # of the custom field that must have `value`
     value: str = ""
     text: str = ""  # words that must stand in it
@@ -66,6 +68,8 @@ class Wanted:
             "team": self.team_id,
             "priority": self.priority,
             "waiting": self.waiting,
+            "tier": self.tier,
+            "phase": self.phase,
             "field": self.field if self.value else None,
             "value": self.value if self.field else "",
             "text": self.text,
@@ -83,6 +87,8 @@ class Wanted:
             person_id=self.person_id,
             team_id=self.team_id,
             priority=self.priority or None,
+            tier=self.tier or None,
+            phase=self.phase or None,
             waits_longer=g.now - timedelta(hours=self.waiting) if self.waiting else None,
             field=(self.field, self.value) if self.field and self.value else None,
             found=search.ids(g.session, g.who, self.text, most=MOST_FOUND) if self.text else None,
@@ -99,7 +105,9 @@ class Wanted:
         category, person, team, waiting, field, view = (
             _number(given.get(name)) for name in ("category", "person", "team", "waiting", "field", "view")
         )
-        priority, value, text = (" ".join(str(given.get(n) or "").split())[:200] for n in ("priority", "value", "text"))
+        priority, tier, phase, value, text = (
+            " ".join(str(given.get(n) or "").split())[:200] for n in ("priority", "tier", "phase", "value", "text")
+        )
         return cls(
             box,
             mailbox_id,
@@ -111,6 +119,8 @@ class Wanted:
             team_id=team,
             priority=priority,
             waiting=min(waiting, LONGEST_WAITING) if waiting else None,
+            tier=tier,
+            phase=phase,
             field=field,
             value=value,
             text=text,

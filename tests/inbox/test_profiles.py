@@ -8,8 +8,9 @@ import pytest
 from sqlalchemy import Engine, insert, select
 from sqlalchemy.orm import Session
 
-from inbox import conversations, deadlines, kept_deadlines, profiles
+from inbox import conversations, deadlines, kept_deadlines, lists, profiles
 from inbox.errors import NotFound, UserError
+from inbox.lists import More
 from inbox.models import Conversation, Event, Person, Setting
 from tests.inbox.cast import HOUR, MINUTE, NOW, a_conversation, a_mailbox, a_message, a_person, a_viewer
 from tests.inbox.test_lists import explained
@@ -167,3 +168,39 @@ def test_of_a_customer_with_very_many_open_conversations_the_clock_works_them_ou
     while kept_deadlines.go_on_anew(session, now=NOW):
         pass
     assert all(one.due_at is not None for one in made)
+
+
+# -- lists
+
+
+@pytest.mark.parametrize("few", [0, 1_000])
+@pytest.mark.parametrize("order", lists.ORDERS)
+def test_a_list_asks_for_tier_and_phase_whether_few_or_many_customers_have_them(
+    session: Session, engine: Engine, support, aoi, taro, monkeypatch, few: int, order: Any
+) -> None:
+    monkeypatch.setattr(lists, "FEW_CUSTOMERS", few)
+    hanako, kim = a_person(session, "花子", "h@example.jp"), a_person(session, "Kim", "kim@example.jp")
+    taro.tier = hanako.tier = "VIP"
+    hanako.phase = kim.phase = "導入"
+    sales = a_mailbox(session, "Sales")
+    of_taro, of_hanako, of_kim = (waiting(session, support, one) for one in (taro, hanako, kim))
+    waiting(session, support, None)
+    waiting(session, sales, hanako)
+    conversations.set_status(session, waiting(session, support, taro), "closed", now=NOW, actor_id=None)
+
+    def found(**more: str) -> list[int]:
+        return [one.id for one in lists.page(session, aoi, "open", now=NOW, order=order, more=More(**more)).rows]
+
+    assert sorted(found(tier="VIP")) == [of_taro.id, of_hanako.id]
+    assert sorted(found(phase="導入")) == [of_hanako.id, of_kim.id]
+    assert found(tier="VIP", phase="導入") == [of_hanako.id]
+    assert found(tier="Gold") == []
+    assert lists.every_id(session, aoi, "open", more=More(tier="VIP"), most=9) == [of_hanako.id, of_taro.id]
+    above, below = lists.neighbours(session, aoi, of_hanako.id, "open", order=order, more=More(tier="VIP"))
+    assert of_taro.id in (above, below)
+    if engine.dialect.name == "sqlite":
+        plan = explained(session, engine, lambda: found(tier="VIP"), of="person.tier = ")
+        assert "SCAN person" not in plan, plan
+        assert "SCAN conversation" not in plan, plan
+        assert (plan.count("ix_person_tier (tier=?)") > 1) == bool(few), plan
+        assert ("ix_conversation_person (person_id=?)" in plan) == bool(few), plan

@@ -33,11 +33,15 @@ def test_tier_and_phase_are_written_shown_and_told(agent: Visitor, world: World,
     assert saved.location == f"/conversations/{taros}?box=open"
     shown = agent.get(saved.location).text
     panel = shown.split('data-part="panel"')[1]
-    assert '<span class="visually-hidden">Tier: </span>VIP</span>' in panel
-    assert '<span class="visually-hidden">Phase: </span>導入</span>' in panel
+    assert '<span class="visually-hidden">Tier: </span>VIP</a>' in panel
+    assert '<span class="visually-hidden">Phase: </span>導入</a>' in panel
     assert "山田商店" in panel
     assert "Calls on Mondays." in panel
     assert "Aoi changed what is known of the customer: company “山田商店”, tier “VIP”, phase “導入”, note" in shown
+    listed = agent.get("/inbox/open?tier=VIP&phase=導入").text
+    assert "Broken lamp" in listed
+    assert 'name="way_tier" value="VIP"' in listed, "it can be kept as a view"
+    assert "Broken lamp" not in agent.get("/inbox/open?tier=Gold").text.split("data-rows")[1]
     agent.post(f"/conversations/{taros}/customer", TYPED | {"tier": ""})
     assert "Aoi changed what is known of the customer: no tier" in agent.get(f"/conversations/{taros}").text
 
