@@ -14,8 +14,9 @@ from markupsafe import Markup
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
-from werkzeug.exceptions import HTTPException, InternalServerError
+from werkzeug.exceptions import HTTPException, InternalServerError, RequestEntityTooLarge
 from werkzeug.wrappers import Response as AnyResponse
+from werkzeug.wsgi import LimitedStream
 
 from inbox import db, people
 from inbox.config import settings
@@ -177,6 +178,7 @@ def _who(opened: Session, now: datetime) -> people.Viewer | None:
 def install(app: Flask) -> None:
     app.permanent_session_lifetime = SIGNED_IN_FOR
     app.before_request(_begin)
+    app.before_request(_take_whole)
     csrf.init_app(app)
     app.add_template_global(csrf_field)
     app.before_request(_admit)
@@ -207,6 +209,15 @@ def _begin() -> None:
     g.told_before = list(session.get("_flashes", []))
     if "user" not in session or getattr(_view(), "for_everybody", False):
         request.max_content_length = BODY_OF_STRANGERS  # nothing of a body was read so far
+
+
+def _take_whole() -> None:
+    """A body whose length was not told is read as far as the limit, and refused there like one whose length was."""
+    if request.endpoint is None or request.content_length is not None or request.method in READING:
+        return
+    _ = request.form  # reads it
+    if isinstance(request.stream, LimitedStream) and request.stream.is_exhausted:
+        raise RequestEntityTooLarge
 
 
 def _admit() -> AnyResponse | tuple[str, int, dict[str, str]] | None:

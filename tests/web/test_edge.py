@@ -242,12 +242,25 @@ def test_strangers_may_send_little(visitor: Visitor, app: Flask, path: str, leng
     )
     if path == "/nowhere/else":
         assert response.status_code == 404
-    elif length_told:
+    else:
         assert response.status_code == 413
         assert "Before sign-in the limit is 256 kB." in response.text
-    else:
-        assert response.status_code == 400  # what was read is cut off, its CSRF token too
     assert read.tell() <= edge.BODY_OF_STRANGERS + 1
+
+
+def test_a_body_in_chunks_is_taken_up_to_the_limit_of_those_who_are_signed_in(agent: Visitor, app: Flask) -> None:
+    app.config["MAX_CONTENT_LENGTH"] = 300_000
+    agent.get("/preferences")
+    for size, status in ((200_000, 400), (400_000, 413)):
+        answer = agent.client.post(
+            "/preferences",
+            input_stream=io.BytesIO(b"undo_seconds=" + b"x" * size),
+            content_type="application/x-www-form-urlencoded",
+            headers={"X-CSRFToken": agent.token},
+            environ_overrides={"wsgi.input_terminated": True, "HTTP_TRANSFER_ENCODING": "chunked"},
+        )
+        assert answer.status_code == status
+        assert ("Write a number of seconds." in answer.text) == (status == 400)
 
 
 def test_pages_for_everybody_take_little_from_those_who_are_signed_in_too(agent: Visitor) -> None:
