@@ -128,7 +128,7 @@ class MessageView:
 
 @dataclass(frozen=True)
 class MentionView:
-    """`text[start:end]` of a note speaks to these people. `team`: the name of theirs today, when it speaks to a team."""
+    """`text[start:end]` of a note speaks to these people. `team`: today's name of theirs, when it speaks to a team."""
 
     start: int
     end: int

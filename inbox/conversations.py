@@ -352,9 +352,10 @@ def set_status(
     actor_id: int | None,
     until: datetime | None = None,
     in_any_case: bool = False,
+    closed_at: datetime | None = None,
     **about: Any,
 ) -> None:
-    """open, waiting, snoozed (needs `until`, in the future), closed or spam.
+    """open, waiting, snoozed (needs `until`, in the future), closed (since `closed_at`, else now) or spam.
 
     A snooze ends when the customer writes; with `in_any_case` the conversation comes back at that time even so, and
     even if it was answered or closed meanwhile.
@@ -364,11 +365,13 @@ def set_status(
     if conversation.status == status and status != "snoozed":
         return
     before = conversation.status
-    place(session, conversation, status=status, closed_at=now, now=now)
+    told = {"until": until.isoformat()} if until else {}
+    if conversation.closed_at is not None:  # so that it can be closed again as it was
+        told |= {"closed_at": conversation.closed_at.isoformat(), "was_needless": conversation.needless}
+    place(session, conversation, status=status, closed_at=closed_at or now, now=now)
     conversation.snoozed_until = until if status == "snoozed" else None
     if status == "snoozed":
         conversation.remind_at = until if in_any_case else None
-    told = {"until": until.isoformat()} if until else {}
     record(session, conversation, "status", now=now, actor_id=actor_id, before=before, after=status, **told, **about)
 
 
@@ -471,7 +474,8 @@ def note(
     now: datetime,
     mentions: Sequence[Mention] = (),
 ) -> Note:
-    """Words for the team only; the customer never sees them. Who writes one or is mentioned by name follows from then on.
+    """Words for the team only; the customer never sees them. Who writes one or is mentioned by name follows from then
+    on.
 
     `mentions` are of `text` as given; each speaks to one person, or to the members of one team.
     """

@@ -88,7 +88,7 @@ def backfill(mailbox_id: int) -> Response:
 
 
 def _managed(mailbox_id: int) -> None:
-    """Agents see how their mailboxes are, but do nothing about it: NotFound for a mailbox out of sight, else Forbidden."""
+    """Agents see how their mailboxes are, but change nothing: NotFound for a mailbox out of sight, else Forbidden."""
     people.mailbox(g.session, g.who, mailbox_id)
     people.must_be(g.who, "manager")
 

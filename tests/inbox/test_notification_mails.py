@@ -201,6 +201,103 @@ def test_an_answer_to_a_notification_is_refused_once_and_becomes_no_conversation
     assert len(mails(session)) == 3
 
 
+# -- answers that name no notice
+
+
+FOOT = "> メールで受け取るお知らせの設定: {}/preferences/notifications"
+
+
+def unnamed(
+    subject: str,
+    *,
+    text: str = "了解です",
+    to_name: str = "",
+    sender: str = "hanako@shop.example",
+    in_reply_to: str = "",
+    n: int = 1,
+) -> bytes:
+    """A mail to the shared address that carries no id of a mail that we know."""
+    return compose(
+        Letter(
+            from_=Address("Hanako", sender),
+            to=(Address(to_name, "support@shop.example"),),
+            subject=subject,
+            message_id=f"<unnamed{n}@phone.example>",
+            date=NOW,
+            text=text,
+            in_reply_to=in_reply_to,
+        )
+    ).raw
+
+
+@pytest.fixture
+def notice(session: Session, support, hana) -> EmailMessage:
+    """A notification that went to Hanako: …あなたの担当になりました – 届きません."""
+    tell(session, hana, a_conversation(session, support, "届きません"), at=NOW)
+    notification_mails.write_to(session, hana.id, now=NOW + GATHERED)
+    (sent,) = mails(session)
+    return sent
+
+
+@pytest.mark.parametrize(
+    "how", ["subject", "japanese subject", "sender's name", "quoted foot", "rewritten id", "unknown id"]
+)
+def test_an_answer_without_the_notices_id_is_known_by_sure_signs(
+    session: Session, support, notice: EmailMessage, how: str
+) -> None:
+    subject, quoted = str(notice["Subject"]), "了解です\n\n2026年 Madoguchi <support@shop.example>:\n> お知らせ\n"
+    mailed = {
+        "subject": unnamed(f"Re: {subject}"),
+        "japanese subject": unnamed(f"返信：{subject}"),
+        "sender's name": unnamed(subject, to_name="Madoguchi"),
+        "quoted foot": unnamed("Re: 別の件名", text=quoted + FOOT.format(settings().address)),
+        "rewritten id": unnamed("何か", in_reply_to=str(notice["Message-ID"]).rpartition("@")[0] + "@gateway.example>"),
+        "unknown id": unnamed(f"RE: {subject}", in_reply_to="<0100018@email.amazonses.example>"),
+    }[how]
+    row = arrives(session, support, mailed, at=NOW + HOUR)
+    assert (row.state, row.cause) == ("ignored", "notice_answer")
+    _, refusal = mails(session)
+    assert (refusal["To"], refusal["Auto-Submitted"]) == ("hanako@shop.example", "auto-replied")
+    again = arrives(session, support, unnamed(f"Re: {subject}", n=2), at=NOW + 2 * HOUR)
+    assert (again.state, len(mails(session))) == ("ignored", 2), "once a day"
+
+
+@pytest.mark.parametrize(
+    "how", ["customer", "customer quotes", "colleague", "other subject", "new mail", "forwarded", "late", "gone"]
+)
+def test_a_mail_that_is_not_surely_an_answer_to_a_notice_is_filed(
+    session: Session, support, hana, notice: EmailMessage, how: str
+) -> None:
+    a_user(session, "Ken", support)
+    subject, at = str(notice["Subject"]), NOW + HOUR
+    quoted = "ありがとう\n\n> お知らせ\n" + FOOT.format(settings().address)
+    mailed = {
+        "customer": unnamed(f"Re: {subject}", to_name="Madoguchi", sender="taro@example.jp"),
+        "customer quotes": unnamed(f"Re: {subject}", text=quoted, sender="taro@example.jp"),
+        "colleague": unnamed(f"Re: {subject}", sender="ken@shop.example"),  # it went to Hanako
+        "other subject": unnamed("Re: 届きません"),
+        "new mail": unnamed("備品の件", text=f"{settings().address}/preferences/notifications が開きません"),
+        "forwarded": unnamed(f"Fwd: {subject}", text=quoted),
+        "late": unnamed(f"Re: {subject}"),
+        "gone": unnamed(f"Re: {subject}", sender="hanako@shop.example"),
+    }[how]
+    if how == "late":
+        at = NOW + 100 * DAY
+    if how == "gone":
+        session.get_one(User, hana.id).active = False
+        session.flush()
+    assert arrives(session, support, mailed, at=at).state == "filed"
+    assert len(mails(session)) == 1
+
+
+def test_a_colleagues_answer_in_a_conversation_stays_there(session: Session, support, notice: EmailMessage) -> None:
+    first = arrives(session, support, unnamed("見積", sender="taro@example.jp"), at=NOW + HOUR)
+    subject = f"Re: {notice['Subject']}"
+    answer = arrives(session, support, unnamed(subject, in_reply_to="<unnamed1@phone.example>", n=2), at=NOW + 2 * HOUR)
+    assert (first.state, answer.state) == ("filed", "filed")
+    assert len(mails(session)) == 1
+
+
 def test_an_absence_note_gets_no_answer(session: Session, support, hana) -> None:
     tell(session, hana, a_conversation(session, support), at=NOW)
     notification_mails.write_to(session, hana.id, now=NOW + GATHERED)

@@ -196,6 +196,27 @@ def test_a_mention_in_japanese_is_completed_by_keys_and_rings_within_a_second(
 
 
 @pytest.mark.only_on("sqlite")
+def test_a_team_is_completed_beside_people(signed_page: Any, served: str, world: World) -> None:
+    with db.transaction() as session:
+        session.get_one(User, world.users["agent"]).locale = "ja"
+        team = Team(name="返品 担当", created_at=datetime.now(UTC))
+        team.members = [TeamMember(user_id=world.users["manager"])]
+        session.add(team)
+    page = signed_page("agent")
+    page.goto(f"{served}/conversations/{world.mine}")
+    page.wait_for_selector("[data-conversation][data-live]")
+    page.keyboard.press("n")
+    field = page.locator("#note-text")
+    field.press_sequentially("＠返")
+    expect(page.get_by_role("option", name="返品 担当 チーム")).to_be_visible()
+    field.press("Tab")
+    expect(field).to_have_value("＠返品 担当 ")
+    field.press_sequentially("確認をお願いします")
+    page.get_by_role("button", name="メモを追加").click()
+    expect(page.locator(".mention").last).to_have_text("＠返品 担当")
+
+
+@pytest.mark.only_on("sqlite")
 def test_a_refused_mention_is_told_at_the_field_and_the_words_stay(signed_page: Any, served: str, world: World) -> None:
     page = signed_page("agent")
     page.goto(f"{served}/conversations/{world.mine}")
