@@ -56,7 +56,7 @@ def show(session: Session, who: Viewer, *, now: datetime) -> Board:
     return Board((*sections, Section("nobody", unowned, False, nobody.rows)))
 
 
-_SEEN = Conversation.mailbox_id.in_(bindparam("mailboxes", expanding=True))
+_SEEN = db.one_of(Conversation.mailbox_id, "mailboxes")
 _NOW = bindparam("now", type_=Utc())
 _HELD = union(
     select(Draft.conversation_id.label("id")).where(

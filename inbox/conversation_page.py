@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, func, null, or_, select, union_all
+from sqlalchemy import bindparam, func, literal, null, or_, select, union_all
 from sqlalchemy.orm import Session, aliased
 
 from inbox import bodies, db, drafts, profiles, replies
@@ -20,9 +20,12 @@ from inbox.models import (
     Attachment,
     Claim,
     Conversation,
+    ConversationLink,
     ConversationTag,
+    CustomField,
     Draft,
     Event,
+    Follower,
     JoinSuggestion,
     Mailbox,
     Message,
@@ -37,7 +40,7 @@ from inbox.models import (
 )
 from inbox.models.conversations import JOINED
 from inbox.people import Viewer
-from inbox.profiles import Profile
+from inbox.profiles import Profile, ProfileAddress
 
 MESSAGES = 100  # newest ones; older ones on demand
 EVENTS = 300
@@ -222,6 +225,9 @@ class ConversationView:
     locked: bool  # some draft waits for approval or for its time
     claim: ClaimView | None
     looking: tuple[str, ...]  # names of others
+    followers: tuple[tuple[int, str], ...]  # (id, name), by name
+    has_fields: bool  # its mailbox has custom fields
+    has_links: bool
     person: Profile | None
     suggestions: tuple[Suggestion, ...]
     names: dict[int, str]  # of people that events speak of
@@ -237,7 +243,7 @@ def show(
     row = heads[0]
     messages, older = _messages(session, row, now=now, before=before)
     notes, events, names = _history(session, row, since=messages[0].at if older else None)
-    tags, looking = _tags_and_lookers(session, conversation_id, who, now=now)
+    company = _company(session, row, who, now=now)
     every = drafts.of_conversation(session, conversation_id) if row.drafts else ()
     return ConversationView(
         id=row.id,
@@ -265,7 +271,7 @@ def show(
         category_id=row.category_id,
         needless=row.needless,
         joined_into_id=row.joined_into_id,
-        tags=tags,
+        tags=company.tags,
         messages=messages,
         notes=notes,
         events=events,
@@ -275,8 +281,11 @@ def show(
         others_drafts=tuple(draft for draft in every if draft.author_id != who.id),
         locked=bool(row.locked),
         claim=_claim(row, who),
-        looking=looking,
-        person=_person(session, who, row),
+        looking=company.looking,
+        followers=company.followers,
+        has_fields=bool(row.has_fields),
+        has_links=bool(row.has_links),
+        person=_person(session, who, row, company.addresses),
         suggestions=_suggestions(session, who, row),
         names=names,
     )
@@ -417,12 +426,26 @@ def _history(
     )
 
 
-def _tags_and_lookers(
-    session: Session, conversation_id: int, who: Viewer, *, now: datetime
-) -> tuple[tuple[tuple[int, str, str], ...], tuple[str, ...]]:
-    rows = db.rows(session, _COMPANY, {"id": conversation_id, "me": who.id, "now": now})
-    tags = sorted(((row.id, row.name, row.colour) for row in rows if row.colour is not None), key=lambda tag: tag[1])
-    return tuple(tags), tuple(row.name for row in rows if row.colour is None)
+@dataclass(frozen=True)
+class _Company:
+    """What stands around a conversation, few of each."""
+
+    tags: tuple[tuple[int, str, str], ...]
+    looking: tuple[str, ...]
+    followers: tuple[tuple[int, str], ...]
+    addresses: tuple[ProfileAddress, ...]  # of the customer
+
+
+def _company(session: Session, row: Any, who: Viewer, *, now: datetime) -> _Company:
+    """All of it with one question."""
+    found = db.rows(session, _COMPANY, {"id": row.id, "person": row.person_id, "me": who.id, "now": now})
+    by_name = sorted(found, key=lambda one: (one.name, one.id))
+    return _Company(
+        tags=tuple((one.id, one.name, one.more) for one in by_name if one.what == "tag"),
+        looking=tuple(one.name for one in found if one.what == "looker"),
+        followers=tuple((one.id, one.name) for one in by_name if one.what == "follower"),
+        addresses=tuple(profiles.address(one.name, one.more) for one in found if one.what == "address"),
+    )
 
 
 def _claim(row: Any, who: Viewer) -> ClaimView | None:
@@ -437,11 +460,11 @@ def _claim(row: Any, who: Viewer) -> ClaimView | None:
     )
 
 
-def _person(session: Session, who: Viewer, row: Any) -> Profile | None:
+def _person(session: Session, who: Viewer, row: Any, addresses: tuple[ProfileAddress, ...]) -> Profile | None:
     if row.person_id is None:
         return None
     try:
-        return profiles.profile(session, who, row.person_id, but_conversation_id=row.id)
+        return profiles.profile(session, who, row.person_id, but_conversation_id=row.id, addresses=addresses)
     except NotFound:  # all conversations of that person were joined into others
         return None
 
@@ -508,7 +531,6 @@ def _pairs(stored: Iterable[Any]) -> tuple[PAIR, ...]:
 
 _ID, _LIMIT = bindparam("id"), bindparam("limit")
 _NOW, _ME = bindparam("now", type_=Utc()), bindparam("me")
-_IDS = bindparam("ids", expanding=True)
 _writer = aliased(User)
 _approver = aliased(User)
 _other = aliased(Conversation)
@@ -534,6 +556,11 @@ _HEAD = (
         .exists()
         .label("locked"),
         select(Note.id).where(Note.conversation_id == Conversation.id).exists().label("notes"),
+        select(CustomField.id).where(CustomField.mailbox_id == Conversation.mailbox_id).exists().label("has_fields"),
+        select(ConversationLink.one_id)
+        .where(or_(ConversationLink.one_id == Conversation.id, ConversationLink.other_id == Conversation.id))
+        .exists()
+        .label("has_links"),
         select(JoinSuggestion.id)
         .where(or_(JoinSuggestion.conversation_id == Conversation.id, JoinSuggestion.other_id == Conversation.id))
         .exists()
@@ -575,7 +602,7 @@ _MESSAGES_BEFORE = _MESSAGES.join(_mark, _mark.id == bindparam("before")).where(
 )
 _FILES = (
     select(*(c for c in Attachment.__table__.c if c.name not in ("path", "sha256", "content_id")))
-    .where(Attachment.message_id.in_(_IDS))
+    .where(db.one_of(Attachment.message_id, "ids"))
     .order_by(Attachment.message_id, Attachment.position)
 )
 _OUTGOING = (
@@ -592,7 +619,7 @@ _OUTGOING = (
         Outgoing.sent_at,
         Outgoing.sent_copy,
     )
-    .where(Outgoing.message_id.in_(_IDS))
+    .where(db.one_of(Outgoing.message_id, "ids"))
     .order_by(Outgoing.id)
 )
 _NOTES = (
@@ -605,9 +632,9 @@ _NOTES = (
 _TEAMS = (
     select(Team.id, Team.name, TeamMember.user_id)
     .outerjoin(TeamMember, TeamMember.team_id == Team.id)
-    .where(Team.id.in_(_IDS))
+    .where(db.one_of(Team.id, "ids"))
 )
-_NAMES = select(User.id, User.name).where(User.id.in_(_IDS))
+_NAMES = select(User.id, User.name).where(db.one_of(User.id, "ids"))
 _EVENTS = (
     select(Event.id, Event.at, Event.actor_id, Event.kind, Event.about, User.name.label("actor_name"))
     .outerjoin(User, User.id == Event.actor_id)
@@ -615,13 +642,21 @@ _EVENTS = (
     .order_by(Event.id.desc())
     .limit(EVENTS)
 )
+_addresses = profiles.ADDRESSES.subquery()
+_follower_ids = (  # of what was joined into it, too
+    select(Follower.user_id)
+    .join(Conversation, Conversation.id == Follower.conversation_id)
+    .where(or_(Conversation.id == _ID, Conversation.joined_into_id == _ID))
+)
 _COMPANY = union_all(
-    select(Tag.id, Tag.name, Tag.colour)
+    select(literal("tag").label("what"), Tag.id, Tag.name, Tag.colour.label("more"))
     .join(ConversationTag, ConversationTag.tag_id == Tag.id)
     .where(ConversationTag.conversation_id == _ID),
-    select(User.id, User.name, null())
+    select(literal("looker"), User.id, User.name, null())
     .join(Presence, Presence.user_id == User.id)
     .where(Presence.conversation_id == _ID, Presence.until > _NOW, User.id != _ME),
+    select(literal("follower"), User.id, User.name, null()).where(User.id.in_(_follower_ids), User.active),
+    select(literal("address"), _addresses.c.id, _addresses.c.address, _addresses.c.suspended),
 )
 _SUGGESTIONS = union_all(
     *(

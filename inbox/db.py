@@ -18,11 +18,27 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import DateTime, Engine, Executable, Row, create_engine, event, make_url, text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    ColumnElement,
+    DateTime,
+    Engine,
+    Executable,
+    Row,
+    bindparam,
+    create_engine,
+    event,
+    make_url,
+    text,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Dialect, ExceptionContext
 from sqlalchemy.exc import DisconnectionError
-from sqlalchemy.orm import Session
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.orm import InstrumentedAttribute, Session
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator
 
 from inbox.config import settings
@@ -192,6 +208,37 @@ def rows(session: Session, statement: Executable, given: Mapping[str, Any] | Non
     if session.autoflush:
         session.flush()
     return session.connection().execute(statement, given).all()
+
+
+class one_of(FunctionElement[bool]):
+    """`one_of(column, "ids")`: the column is among the numbers that the statement is given as a list under that name.
+
+    PostgreSQL takes them as one array, so its statement is the same however many they are, and short enough to be kept
+    by psycopg (50 parameters, 4096 characters). SQLite has no arrays: there it is an IN.
+    """
+
+    type = Boolean()
+    inherit_cache = True
+
+    def __init__(self, column: ColumnElement[int] | InstrumentedAttribute[int], name: str) -> None:
+        super().__init__(column, bindparam(name, expanding=True))
+
+    def self_group(self, against: object = None) -> one_of:
+        """A comparison needs no "= 1" after it to be a condition on SQLite."""
+        return self
+
+
+@compiles(one_of)
+def _in(element: one_of, compiler: SQLCompiler, **more: Any) -> str:
+    column, numbers = element.clauses
+    return compiler.process(column.in_(numbers), **more)
+
+
+@compiles(one_of, "postgresql")
+def _any(element: one_of, compiler: SQLCompiler, **more: Any) -> str:
+    column, numbers = element.clauses
+    numbers = bindparam(numbers.key, type_=postgresql.ARRAY(BigInteger))
+    return f"{compiler.process(column, **more)} = ANY ({compiler.process(numbers, **more)})"
 
 
 def is_sqlite(session: Session) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import or_, select
@@ -10,35 +9,11 @@ from sqlalchemy.orm import Session
 
 from inbox import people, telling
 from inbox.errors import N_, UserError
-from inbox.models import Conversation, Follower, MailboxAccess, Team, TeamMember, User
+from inbox.models import MailboxAccess, Team, TeamMember, User
 from inbox.people import Viewer
 from inbox.wire import ring
 from routing import mentions
 from routing.mentions import Group, Mention, Somebody
-
-
-@dataclass(frozen=True)
-class Followers:
-    """Those who follow a conversation, by name; `mine`: whether the asker is one of them."""
-
-    names: tuple[str, ...]
-    mine: bool
-
-
-def followers(session: Session, who: Viewer, conversation_id: int) -> Followers:
-    """Of what was joined into it, too."""
-    rows = session.execute(
-        select(User.id, User.name)
-        .distinct()
-        .join(Follower, Follower.user_id == User.id)
-        .join(Conversation, Conversation.id == Follower.conversation_id)
-        .where(
-            or_(Conversation.id == conversation_id, Conversation.joined_into_id == conversation_id),
-            User.active,
-        )
-        .order_by(User.name, User.id)
-    ).all()
-    return Followers(tuple(row.name for row in rows), any(row.id == who.id for row in rows))
 
 
 def follow(session: Session, who: Viewer, conversation_id: int, *, now: datetime) -> None:

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any, Literal
 
-from sqlalchemy import Select, and_, bindparam, func, literal_column, null, select, tuple_, union_all
+from sqlalchemy import Select, and_, bindparam, case, func, literal_column, null, select, tuple_, union_all
 from sqlalchemy.orm import Session, aliased
 
 from inbox import db
@@ -118,17 +118,15 @@ def counts(session: Session, who: Viewer, *, mailbox_id: int | None = None) -> d
 
 
 def counts_by_mailbox(session: Session, who: Viewer) -> dict[int, dict[str, int]]:
-    """The same for each mailbox, in one query (the sidebar)."""
-    boxes = {mailbox_id: dict.fromkeys(BOXES, 0) for mailbox_id in who.mailbox_ids}
-    for mailbox_id, status, owner_id, count in db.rows(session, _COUNTS, {"mailboxes": who.mailbox_ids}):
-        of_one = boxes[mailbox_id]
-        if status in of_one:  # those emptied by a join stand in no box
-            of_one[status] += count
-        if status == "open" and owner_id == 0:
-            of_one["unassigned"] += count
-        if status == "open" and owner_id == who.id:
-            of_one["mine"] += count
-    return {mailbox_id: {box: max(0, n) for box, n in of_one.items()} for mailbox_id, of_one in boxes.items()}
+    """The same for each mailbox, in one query."""
+    found = db.rows(session, IN_BOXES, {"mailboxes": who.mailbox_ids, "me": who.id})
+    nothing = {mailbox_id: dict.fromkeys(BOXES, 0) for mailbox_id in who.mailbox_ids}
+    return nothing | {row.mailbox_id: boxes_of(row) for row in found}
+
+
+def boxes_of(row: Any) -> dict[str, int]:
+    """The counts of a row of IN_BOXES."""
+    return {box: max(0, int(getattr(row, box) or 0)) for box in BOXES}
 
 
 def tags(session: Session) -> tuple[tuple[int, str, str], ...]:
@@ -450,7 +448,6 @@ def _unread(row: Any) -> bool:
 # -- the statements that never change their shape
 
 _INT = Conversation.id.type
-_IDS = bindparam("ids", expanding=True)
 # the literal tells SQLite that an index without the empty ones will do
 _of_tier = and_(Person.tier == bindparam("more_tier"), Person.tier != literal_column("''"))
 _in_phase = and_(Person.phase == bindparam("more_phase"), Person.phase != literal_column("''"))
@@ -478,17 +475,26 @@ _CONDITIONS: dict[str, Callable[[Any], Any]] = {
             FieldValue.field_id == bindparam("more_field"), FieldValue.value == bindparam("more_value")
         )
     ),
-    "more_found": lambda c: c.id.in_(bindparam("more_found", expanding=True)),
+    "more_found": lambda c: db.one_of(c.id, "more_found"),
 }
-_MAILBOXES = bindparam("mailboxes", expanding=True)
 _NOW = bindparam("now", type_=Utc())
 _owner, _writer = aliased(User), aliased(User)
 
 _PLACE = select(Conversation.mailbox_id, Conversation.activity_at, Conversation.waiting_since).where(
     Conversation.id == bindparam("id")
 )
-_COUNTS = select(FolderCount.mailbox_id, FolderCount.status, FolderCount.owner_id, FolderCount.count).where(
-    FolderCount.mailbox_id.in_(_MAILBOXES)
+_OF_BOX = {
+    "unassigned": (FolderCount.status == "open") & (FolderCount.owner_id == 0),
+    "mine": (FolderCount.status == "open") & (FolderCount.owner_id == bindparam("me")),
+    **{status: FolderCount.status == status for status in BOXES[2:]},
+}
+IN_BOXES = (
+    select(
+        FolderCount.mailbox_id,
+        *(func.sum(case((within, FolderCount.count), else_=0)).label(box) for box, within in _OF_BOX.items()),
+    )
+    .where(db.one_of(FolderCount.mailbox_id, "mailboxes"))
+    .group_by(FolderCount.mailbox_id)
 )
 _ROWS = (
     select(
@@ -532,14 +538,14 @@ _ROWS = (
     .outerjoin(ReadMark, (ReadMark.conversation_id == Conversation.id) & (ReadMark.user_id == bindparam("me")))
     .outerjoin(Claim, (Claim.conversation_id == Conversation.id) & (Claim.until > _NOW))
     .outerjoin(_writer, _writer.id == Claim.user_id)
-    .where(Conversation.id.in_(_IDS), Conversation.status != JOINED)
+    .where(db.one_of(Conversation.id, "ids"), Conversation.status != JOINED)
 )
 _COMPANY = union_all(
     select(ConversationTag.conversation_id, Tag.id.label("number"), Tag.name, Tag.colour)
     .join(Tag, Tag.id == ConversationTag.tag_id)
-    .where(ConversationTag.conversation_id.in_(_IDS)),
+    .where(db.one_of(ConversationTag.conversation_id, "ids")),
     select(Presence.conversation_id, Presence.id, User.name, null())
     .join(User, User.id == Presence.user_id)
-    .where(Presence.conversation_id.in_(_IDS), Presence.until > _NOW, Presence.user_id != bindparam("me")),
+    .where(db.one_of(Presence.conversation_id, "ids"), Presence.until > _NOW, Presence.user_id != bindparam("me")),
 )
 _EVERY_TAG = select(Tag.id, Tag.name, Tag.colour).order_by(Tag.name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import bindparam, func, literal_column, select
+from sqlalchemy import bindparam, case, func, literal_column, select
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
 from inbox import conversations, db, kept_deadlines, people
@@ -57,14 +57,24 @@ class Profile:
     others: tuple[OtherConversation, ...]
 
 
-def profile(session: Session, who: Viewer, person_id: int, *, but_conversation_id: int = 0) -> Profile:
-    """Raises NotFound for a person with no conversation that `who` may see. Two queries."""
+def profile(
+    session: Session,
+    who: Viewer,
+    person_id: int,
+    *,
+    but_conversation_id: int = 0,
+    addresses: tuple[ProfileAddress, ...] | None = None,
+) -> Profile:
+    """Raises NotFound for a person with no conversation that `who` may see. One query, and one for `addresses` where
+    they were not read yet.
+    """
     given = {"person": person_id, "mailboxes": who.mailbox_ids}
     others = db.rows(session, _OTHERS, given)
     if not others:
         raise NotFound
     person = others[0]
-    addresses = db.rows(session, _ADDRESSES, {"person": person_id})
+    if addresses is None:
+        addresses = tuple(address(one.address, one.suspended) for one in db.rows(session, ADDRESSES, given))
     return Profile(
         id=person_id,
         name=person.name,
@@ -74,7 +84,7 @@ def profile(session: Session, who: Viewer, person_id: int, *, but_conversation_i
         note=person.note,
         blocked=person.blocked,
         first_seen=person.first_seen,
-        addresses=tuple(ProfileAddress(a.address, a.suspended_at is not None, a.suspended_reason) for a in addresses),
+        addresses=addresses,
         conversations=others[0].every,
         open=others[0].open,
         others=tuple(
@@ -91,6 +101,11 @@ def profile(session: Session, who: Viewer, person_id: int, *, but_conversation_i
             if row.id != but_conversation_id
         )[:OTHERS],
     )
+
+
+def address(text: str, suspended: str | None) -> ProfileAddress:
+    """`suspended`: for which reason; None while it works."""
+    return ProfileAddress(text, suspended is not None, suspended or "")
 
 
 def of_conversation(session: Session, who: Viewer, conversation_id: int) -> Profile:
@@ -171,12 +186,16 @@ def _in_use(column: InstrumentedAttribute[str]):  # type: ignore[no-untyped-def]
 _SEEN = (
     Conversation.person_id == bindparam("person"),
     # "+ 0": without statistics SQLite would read a whole mailbox by its index instead of one person's conversations
-    (Conversation.mailbox_id + 0).in_(bindparam("mailboxes", expanding=True)),
+    db.one_of(Conversation.mailbox_id + 0, "mailboxes"),
     Conversation.status != JOINED,
 )
 _EVERY = select(Conversation.id, Conversation.status).where(*_SEEN).limit(COUNTED).subquery()
-_ADDRESSES = (
-    select(PersonAddress.address, PersonAddress.suspended_at, PersonAddress.suspended_reason)
+ADDRESSES = (
+    select(
+        PersonAddress.id,
+        PersonAddress.address,
+        case((PersonAddress.suspended_at.is_not(None), PersonAddress.suspended_reason)).label("suspended"),
+    )
     .where(PersonAddress.person_id == bindparam("person"))
     .order_by(PersonAddress.id)
     .limit(50)

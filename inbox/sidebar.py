@@ -15,11 +15,13 @@ from inbox.models import (
     Draft,
     Event,
     Folder,
+    Handover,
     Mailbox,
     Notification,
     Outgoing,
     RawMail,
     Rule,
+    SavedView,
     Setting,
 )
 from inbox.outbox.queue import PAUSED
@@ -64,6 +66,8 @@ class Sidebar:
     failing_rules: int  # that are switched on and could not run
     came_back: int  # own drafts that were returned, approved or not sent at their time
     forgotten: bool  # the last nightly check found customers' mail that nobody would see
+    has_views: bool  # lists kept for the viewer or the team
+    has_handovers: bool  # notes for the next shift that count now, of any mailbox
     newest: int
     paused_by: str | None  # why nothing leaves at all (outbox.paused_by)
 
@@ -71,23 +75,23 @@ class Sidebar:
 def show(session: Session, who: Viewer, *, now: datetime) -> Sidebar:
     given = {"mailboxes": who.mailbox_ids, "me": who.id, "now": now}
     (numbers,) = db.rows(session, _NUMBERS, given)  # first: what comes while we read is news
-    of_mailboxes = lists.counts_by_mailbox(session, who)
+    mailboxes = [(row, lists.boxes_of(row)) for row in db.rows(session, _MAILBOXES, given)]
     return Sidebar(
-        boxes={box: sum(counts[box] for counts in of_mailboxes.values()) for box in lists.BOXES},
+        boxes={box: sum(counts[box] for _row, counts in mailboxes) for box in lists.BOXES},
         mailboxes=tuple(
             SideMailbox(
                 id=row.id,
                 name=row.name,
                 colour=row.colour,
                 state=_state(row, now=now),
-                open=of_mailboxes.get(row.id, {}).get("open", 0),
+                open=counts["open"],
                 importing=bool(row.importing),
                 is_demo=row.is_demo,
                 sending_paused=row.sending_paused,
                 error_code=row.error_code,
                 smtp_error_code=row.smtp_error_code,
             )
-            for row in db.rows(session, _MAILBOXES, given)
+            for row, counts in mailboxes
         ),
         leaving=numbers.leaving,
         stuck=numbers.stuck,
@@ -99,6 +103,8 @@ def show(session: Session, who: Viewer, *, now: datetime) -> Sidebar:
         came_back=numbers.came_back,
         failing_rules=numbers.failing_rules,
         forgotten=bool(numbers.forgotten and numbers.forgotten["findings"]),
+        has_views=bool(numbers.has_views),
+        has_handovers=bool(numbers.has_handovers),
         newest=numbers.newest or 0,
         paused_by=str(numbers.paused) if numbers.paused else None,
     )
@@ -116,12 +122,12 @@ def _state(row, *, now: datetime) -> str:  # type: ignore[no-untyped-def]
     return "ok"
 
 
-_SEEN = bindparam("mailboxes", expanding=True)
 _NEWEST = select(func.max(Event.id))
 _IMPORTING = select(Folder.id).where(
     Folder.mailbox_id == Mailbox.id, Folder.import_started_at.is_not(None), Folder.import_finished_at.is_(None)
 )
 _ALARM = select(AnswerBreaker.mailbox_id).where(AnswerBreaker.mailbox_id == Mailbox.id, AnswerBreaker.alarm != "")
+_counts = lists.IN_BOXES.subquery()
 _MAILBOXES = (
     select(
         Mailbox.id,
@@ -136,19 +142,23 @@ _MAILBOXES = (
         Mailbox.sending_paused,
         _IMPORTING.exists().label("importing"),
         _ALARM.exists().label("answers_alarm"),
+        *(_counts.c[box] for box in lists.BOXES),
     )
-    .where(Mailbox.id.in_(_SEEN))
+    .outerjoin(_counts, _counts.c.mailbox_id == Mailbox.id)
+    .where(db.one_of(Mailbox.id, "mailboxes"))
     .order_by(Mailbox.name, Mailbox.id)
 )
 _LEAVING, _STUCK = (
-    select(func.count()).select_from(Outgoing).where(Outgoing.mailbox_id.in_(_SEEN), Outgoing.state.in_(states))
+    select(func.count())
+    .select_from(Outgoing)
+    .where(db.one_of(Outgoing.mailbox_id, "mailboxes"), Outgoing.state.in_(states))
     for states in (LEAVING, STUCK)
 )
 _QUARANTINED = (
     select(func.count())
     .select_from(RawMail)
     .join(Folder, Folder.id == RawMail.folder_id)
-    .where(and_(RawMail.state == "quarantined", Folder.mailbox_id.in_(_SEEN)))
+    .where(and_(RawMail.state == "quarantined", db.one_of(Folder.mailbox_id, "mailboxes")))
 )
 _DRAFTS = (
     select(func.count())
@@ -162,13 +172,15 @@ _BELL = (
         Notification.user_id == bindparam("me"),
         Notification.shown,
         Notification.read_at.is_(None),
-        or_(Notification.mailbox_id.is_(None), Notification.mailbox_id.in_(_SEEN)),
+        or_(Notification.mailbox_id.is_(None), db.one_of(Notification.mailbox_id, "mailboxes")),
     )
 )
 _ASKED = (
     select(func.count())
     .select_from(Approval)
-    .where(Approval.state == "asked", Approval.mailbox_id.in_(_SEEN), Approval.author_id != bindparam("me"))
+    .where(
+        Approval.state == "asked", db.one_of(Approval.mailbox_id, "mailboxes"), Approval.author_id != bindparam("me")
+    )
 )
 _CAME_BACK = (
     select(func.count())
@@ -178,6 +190,8 @@ _CAME_BACK = (
 _FAILING_RULES = (
     select(func.count()).select_from(Rule).where(Rule.enabled, Rule.removed.is_(False), Rule.failures > 0)
 )
+_VIEWS = select(SavedView.id).where(or_(SavedView.owner_id == bindparam("me"), SavedView.shared))
+_HANDOVERS = select(Handover.id).where(Handover.until > bindparam("now", type_=db.Utc()))
 _PAUSED = select(Setting.value).where(Setting.key == PAUSED)
 _FORGOTTEN = select(Setting.value).where(Setting.key == forgotten.KEPT)
 _NUMBERS = select(
@@ -190,6 +204,8 @@ _NUMBERS = select(
     _BELL.scalar_subquery().label("bell"),
     _ASKED.scalar_subquery().label("asked"),
     _CAME_BACK.scalar_subquery().label("came_back"),
+    _VIEWS.exists().label("has_views"),
+    _HANDOVERS.exists().label("has_handovers"),
     _PAUSED.scalar_subquery().label("paused"),
     board.LATE,
     _FORGOTTEN.scalar_subquery().label("forgotten"),

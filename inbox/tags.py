@@ -83,10 +83,6 @@ def remove(session: Session, who: Viewer, tag_id: int, *, now: datetime) -> tupl
     return name, gone.rowcount
 
 
-def categories(session: Session) -> tuple[tuple[int, str], ...]:
-    return tuple(tuple(row) for row in session.execute(select(Category.id, Category.name).order_by(Category.name)))
-
-
 def category_page(session: Session) -> tuple[CategoryRow, ...]:
     carried = select(func.count()).where(Conversation.category_id == Category.id).scalar_subquery()
     rows = session.execute(select(Category.id, Category.name, carried).order_by(Category.name))

@@ -11,7 +11,7 @@ from flask import Blueprint, g, redirect, render_template, request, url_for
 from markupsafe import Markup
 from werkzeug.wrappers import Response as AnyResponse
 
-from inbox import approvals, conversation_page, fields, following, links, lists, moves, people, presence, tags, triage
+from inbox import approvals, choices, conversation_page, fields, links, lists, moves, people, presence, triage
 from inbox import later as later_sendings
 from inbox.conversation_page import ConversationView, EventView, MessageView, NoteView
 from inbox.drafts import DraftView
@@ -73,15 +73,16 @@ def _composer(
 
 def _context(view: ConversationView, *, way: dict[str, Any], composing: DraftView | None) -> dict[str, Any]:
     above, below = _neighbours(view.id, way)
+    offered = choices.of(g.session, g.who, mailbox_id=view.mailbox_id)
     return {
         "view": view,
         "way": way,
         "shown": _shown(view),
-        "team": people.colleagues(g.session, g.who, mailbox_id=view.mailbox_id),
-        "all_tags": lists.tags(g.session),
-        "categories": tags.categories(g.session),
-        "fields": fields.of_conversation(g.session, view.id, view.mailbox_id),
-        "links": links.of(g.session, g.who, view.id),
+        "team": offered.team,
+        "all_tags": offered.tags,
+        "categories": offered.categories,
+        "fields": fields.of_conversation(g.session, view.id, view.mailbox_id) if view.has_fields else (),
+        "links": links.of(g.session, g.who, view.id) if view.has_links else (),
         "move_to": moves.targets(g.session, g.who, but=view.mailbox_id) if len(g.who.mailbox_ids) > 1 else (),
         "scheduled": later_sendings.scheduled(g.session, g.who, conversation_id=view.id) if view.locked else (),
         "approvals": approvals.of_conversation(g.session, g.who, view.id, now=g.now) if view.locked else (),
@@ -93,7 +94,6 @@ def _context(view: ConversationView, *, way: dict[str, Any], composing: DraftVie
         "below": _address(below, way),
         "back": back(way),
         "back_label": house.box_label(way["box"]) if way.get("box") in lists.BOXES else gettext("Back to the list"),
-        "followers": following.followers(g.session, g.who, view.id),
         "other_drafts": [
             (one, drafts.where(one, way))
             for one in view.drafts

@@ -53,6 +53,7 @@ class House:
     bell: int = 0  # notifications that were not read
     compose: str = ""
     demo: bool = False  # whether the demo mailbox is among the mailboxes
+    handovers: bool = False  # whether hand-over notes count now
     words: dict[str, object] = field(default_factory=dict)
 
 
@@ -60,19 +61,21 @@ def install(app: Flask) -> None:
     app.add_template_global(house)
     app.add_template_global(_address, "house_address")
     app.add_template_global(first_steps)
+    app.add_template_global(handovers_count)
 
 
 def house() -> House:
     """Built once for a page, from a handful of small queries."""
     side = sidebar.show(g.session, g.who, now=g.now)
     g.house = House(
-        groups=tuple(group for group in (_boxes(side), _views(), _mailboxes(side), _more(side), _settings()) if group.items),
+        groups=tuple(group for group in (_boxes(side), _views(side), _mailboxes(side), _more(side), _settings()) if group.items),
         account=_account(),
         banners=_banners(side),
         newest=side.newest,
         bell=side.bell,
         compose=_address("drafts.start") if side.mailboxes else "",
         demo=any(mailbox.is_demo for mailbox in side.mailboxes),
+        handovers=side.has_handovers,
         words=_words(),
     )
     return g.house
@@ -81,6 +84,11 @@ def house() -> House:
 def first_steps() -> bool:
     """Whether the page of the house that is being built shows what to try with the demo."""
     return g.house.demo
+
+
+def handovers_count() -> bool:
+    """Whether the page of the house that is being built has hand-over notes to look for."""
+    return g.house.handovers
 
 
 def counts(side: Sidebar) -> dict[str, int]:
@@ -158,9 +166,9 @@ def _boxes(side: Sidebar) -> Group:
     )
 
 
-def _views() -> Group:
+def _views(side: Sidebar) -> Group:
     here = request.args.get("view", type=int) if request.endpoint == "inbox.show" else None
-    kept = views.all_of(g.session, g.who)
+    kept = views.all_of(g.session, g.who) if side.has_views else ()
     items = [
         Item(
             one.name,

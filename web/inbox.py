@@ -12,7 +12,7 @@ from flask import Blueprint, Response, current_app, g, jsonify, redirect, render
 from markupsafe import Markup
 from werkzeug.wrappers import Response as AnyResponse
 
-from inbox import bulk, lists, people, search, sidebar, tags, views
+from inbox import bulk, choices, lists, search, sidebar, views
 from inbox.errors import N_, NotFound, UserError
 from inbox.joins import MOST_JOINED
 from inbox.lists import BOXES, NO_MORE, ListRow, More
@@ -153,6 +153,7 @@ def show(box: str) -> str:
         **wanted.filters,
     )
     first = not request.args.get("after") or page.newer is None
+    offered = choices.of(g.session, g.who)
     return render_template(
         "inbox/show.html",
         wanted=wanted,
@@ -161,10 +162,10 @@ def show(box: str) -> str:
         title=house.box_label(box),
         older=_address(wanted, after=page.older) if page.older else "",
         newer=_address(wanted, after=page.newer) if page.newer else "",
-        tags=lists.tags(g.session),
-        categories=tags.categories(g.session),
+        tags=offered.tags,
+        categories=offered.categories,
+        team=offered.team,
         view=_view(wanted),
-        team=people.colleagues(g.session, g.who),
         snoozes=later.choices(g.now, language.zone()),
         shown=shown(wanted),
     )

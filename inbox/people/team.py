@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import bindparam, delete, or_, select
+from sqlalchemy import delete, or_, select
 from sqlalchemy.orm import Session
 
 from inbox import conversations, db
@@ -53,16 +53,13 @@ def colleagues(session: Session, who: Viewer, *, mailbox_id: int | None = None) 
     if mailbox_id is not None and not who.may_see(mailbox_id):
         return ()
     boxes = who.mailbox_ids if mailbox_id is None else (mailbox_id,)
-    return tuple(map(tuple, db.rows(session, _COLLEAGUES, {"mailboxes": boxes})))
+    by_name = COLLEAGUES.order_by(User.name, User.id)
+    return tuple(map(tuple, db.rows(session, by_name, {"mailboxes": boxes})))
 
 
-_WITH_ACCESS = select(MailboxAccess.user_id).where(
-    MailboxAccess.mailbox_id.in_(bindparam("mailboxes", expanding=True))
-)
-_COLLEAGUES = (
-    select(User.id, User.name)
-    .where(User.active, User.password_hash.is_not(None), or_(User.role == "admin", User.id.in_(_WITH_ACCESS)))
-    .order_by(User.name, User.id)
+_WITH_ACCESS = select(MailboxAccess.user_id).where(db.one_of(MailboxAccess.mailbox_id, "mailboxes"))
+COLLEAGUES = select(User.id, User.name).where(
+    User.active, User.password_hash.is_not(None), or_(User.role == "admin", User.id.in_(_WITH_ACCESS))
 )
 
 
