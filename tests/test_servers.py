@@ -39,6 +39,23 @@ def test_dovecot_keeps_delivered_mail_over_a_restart(dovecot: Dovecot) -> None:
         assert {b"INBOX", b"Sent", b"Junk"} <= {name.encode() for _, _, name in client.list_folders()}
 
 
+def test_dovecot_takes_other_ports_when_one_was_taken_meanwhile(dovecot: Dovecot) -> None:
+    other = Dovecot()
+    try:
+        other.imaps = dovecot.imaps  # as if somebody had been faster
+        other._write_configuration()
+        other.start()
+        assert other.imaps != dovecot.imaps
+        account = other.account()
+        other.deliver(account.user, MAIL)
+        kept = (other.imap, other.imaps, other.lmtp)
+        other.stop()
+        other.start()
+        assert (other.imap, other.imaps, other.lmtp) == kept
+    finally:
+        other.close()
+
+
 def test_the_sink_keeps_what_it_takes_byte_for_byte(smtp_sink: SmtpSink) -> None:
     send(smtp_sink.port)
     assert [d.raw for d in smtp_sink.deliveries] == [MAIL]

@@ -217,7 +217,7 @@ def assign(conversation_id: int) -> AnyResponse:
 
 @pages.post("/conversations/<int:conversation_id>/status")
 def set_status(conversation_id: int) -> AnyResponse:
-    """{status}: open, waiting, closed, spam, or snoozed with {until}."""
+    """{status}: open, waiting, closed, spam, or snoozed with {until}; {as_before}: closed as it was before."""
     before = people.conversation(g.session, g.who, conversation_id).status
     status = request.form.get("status", "")
     goes_on = after(conversation_id, drafts.way_sent())  # before it leaves its place in the list
@@ -229,6 +229,8 @@ def set_status(conversation_id: int) -> AnyResponse:
         triage.close_needless(**given, reason=request.form.get("reason", ""))
     elif status == "open":
         (triage.not_spam if before == "spam" else triage.reopen)(**given)
+    elif status == "closed" and "as_before" in request.form:
+        triage.close_as_before(**given)
     elif status in ("waiting", "closed", "spam"):
         {"waiting": triage.wait, "closed": triage.close, "spam": triage.spam}[status](**given)
     else:
@@ -245,7 +247,7 @@ def set_status(conversation_id: int) -> AnyResponse:
     edge.tell(
         told,
         undo=url_for("conversations.set_status", conversation_id=conversation_id),
-        fields={"status": undo, "here": conversation_id},
+        fields={"status": undo, "here": conversation_id} | ({"as_before": 1} if before == "closed" else {}),
     )
     if status in ("open", "waiting") or "here" in request.form:
         return _here(conversation_id)

@@ -35,6 +35,19 @@ def kinds(session: Session, conversation) -> list[str]:
     return list(session.scalars(select(Event.kind).where(Event.conversation_id == conversation.id).order_by(Event.id)))
 
 
+def test_what_was_opened_again_is_closed_since_when_it_was(session: Session, support, aoi) -> None:
+    made = a_conversation(session, support)
+    triage.close_needless(session, aoi, made.id, reason="Thanks only", now=NOW)
+    triage.reopen(session, aoi, made.id, now=NOW + DAY)
+    assert (made.closed_at, made.needless) == (None, "")
+    triage.close_as_before(session, aoi, made.id, now=NOW + DAY + MINUTE)
+    assert (made.status, made.closed_at, made.needless) == ("closed", NOW, "Thanks only")
+    triage.wait(session, aoi, made.id, now=NOW + 2 * DAY)
+    triage.reopen(session, aoi, made.id, now=NOW + 2 * DAY)
+    triage.close_as_before(session, aoi, made.id, now=NOW + 3 * DAY)  # something else was done meanwhile
+    assert (made.closed_at, made.needless) == (NOW + 3 * DAY, "")
+
+
 def test_each_verb_does_its_work_and_is_written_down(session: Session, support, aoi, ben) -> None:
     made = a_conversation(session, support)
     triage.assign(session, aoi, made.id, ben.id, now=NOW)

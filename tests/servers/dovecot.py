@@ -25,6 +25,7 @@ import psutil
 from tests.servers import NotHere, answers, free_port, wait_until
 
 DOVECOT = "/usr/sbin/dovecot"
+TRIES = 5  # to find ports that nobody else takes meanwhile
 _numbers = itertools.count(1)
 
 
@@ -34,6 +35,10 @@ class Account:
 
     user: str
     password: str
+
+
+class PortTaken(RuntimeError):
+    """Somebody else listens on a port that was free when it was chosen."""
 
 
 class Dovecot:
@@ -48,7 +53,7 @@ class Dovecot:
             raise NotHere("Dovecot (its throwaway server must be started by root)")
         self.dir = Path(tempfile.mkdtemp(prefix="dovecot-"))
         self.dir.chmod(0o755)
-        self.imap, self.imaps, self.lmtp = free_port(), free_port(), free_port()
+        self._choose_ports()
         self.cafile = write_certificate(self.dir)
         self.tokens: dict[str, str] = {}  # OAuth access token → user
         self._introspection = _introspection(self.tokens)
@@ -59,6 +64,7 @@ class Dovecot:
         self._write_accounts()
         self._write_configuration()
         self._process: subprocess.Popen[bytes] | None = None
+        self._started = False  # from then on its ports stay
 
     # -- what tests use
 
@@ -86,13 +92,25 @@ class Dovecot:
             os.chown(entry, self._nobody.pw_uid, self._nobody.pw_gid)
 
     def start(self) -> None:
-        self._process = subprocess.Popen(
-            [DOVECOT, "-F", "-c", str(self.dir / "dovecot.conf")],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        wait_until(self._ready, what="Dovecot greets")
+        """On other ports when somebody took one meanwhile, at the first start; later ones keep theirs."""
+        for tries_left in reversed(range(TRIES)):
+            self._process = subprocess.Popen(
+                [DOVECOT, "-F", "-c", str(self.dir / "dovecot.conf")],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
+            try:
+                wait_until(self._ready, what="Dovecot greets")
+            except PortTaken:
+                if not tries_left or self._started:
+                    raise
+                self._process = None
+                self._choose_ports()
+                self._write_configuration()
+            else:
+                self._started = True
+                return
 
     @property
     def running(self) -> bool:
@@ -122,11 +140,21 @@ class Dovecot:
 
     # -- below
 
+    def _choose_ports(self) -> None:
+        self.imap, self.imaps, self.lmtp = free_port(), free_port(), free_port()
+
     def _ready(self) -> bool:
         if self._process is None or self._process.poll() is not None:
             log = self.dir / "dovecot.log"
-            raise RuntimeError(log.read_text() if log.exists() else "Dovecot ended at once")
-        return answers(self.imap, b"* OK")
+            told = log.read_text() if log.exists() else "Dovecot ended at once"
+            log.unlink(missing_ok=True)
+            raise PortTaken(told) if "Address already in use" in told else RuntimeError(told)
+        listening = {
+            one.laddr.port
+            for one in psutil.Process(self._process.pid).net_connections("inet")
+            if one.status == "LISTEN"
+        }
+        return {self.imap, self.imaps, self.lmtp} <= listening and answers(self.imap, b"* OK")
 
     def _knows(self, user: str) -> bool:
         with smtplib.LMTP(self.host, self.lmtp) as lmtp:

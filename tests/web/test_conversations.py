@@ -154,6 +154,16 @@ def test_what_is_done_leads_to_the_next_of_the_list_and_can_be_undone(
     assert conversation(world.mine).status == "open"
 
 
+def test_opening_again_is_undone_exactly(agent: Visitor, world: World) -> None:
+    path = f"/conversations/{world.mine}/status"
+    agent.post(path, {"status": "closed"})
+    before = conversation(world.mine).closed_at
+    page = agent.get(agent.post(path, {"status": "open"}).headers["Location"]).text
+    assert 'name="as_before" value="1"' in page
+    agent.post(path, {"status": "closed", "here": "1", "as_before": "1"})
+    assert conversation(world.mine).closed_at == before
+
+
 def test_a_snooze_into_the_past_is_refused(agent: Visitor, world: World) -> None:
     assert (
         agent.post(
