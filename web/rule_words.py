@@ -263,7 +263,7 @@ def action(one: Told, names: Names) -> str:
         case "move":
             return gettext("move it to %(mailbox)s", mailbox=_name(names.mailboxes, one.get("mailbox_id")))
         case "auto_answer":
-            return gettext("answer it with “%(text)s”", text=_name(names.answer_texts, one.get("template_id")))
+            return gettext("answer it with “%(name)s”", name=_name(names.answer_texts, one.get("template_id")))
         case "webhook":
             return gettext("call the webhook “%(name)s”", name=_name(names.webhooks, one.get("webhook_id")))
         case "notify":
@@ -413,11 +413,11 @@ def answered(one: Answered) -> str:
     """What became of the answer that a rule wanted."""
     if one.reason:
         why = why_none(one.reason, one.budget)
-        return gettext("No automatic answer with “%(text)s”: %(why)s.", text=one.text_name, why=why)
+        return gettext("No automatic answer with “%(name)s”: %(why)s.", name=one.text_name, why=why)
     if one.instead:
         own = occasions()[one.instead]
-        return gettext("Answered with “%(text)s” instead of: %(answer)s.", text=one.text_name, answer=own)
-    return gettext("Answered with “%(text)s”.", text=one.text_name)
+        return gettext("Answered with “%(name)s” instead of: %(answer)s.", name=one.text_name, answer=own)
+    return gettext("Answered with “%(name)s”.", name=one.text_name)
 
 
 def considered(one: Considered, names: Names) -> str:
