@@ -178,6 +178,8 @@ URGENT = Policy("Urgent", first_answer=15, priorities=frozenset({"urgent", "high
     ("which", "name"),
     [
         (Which(1, tier="gold"), "Gold"),
+        (Which(1, tier="ＧＯＬＤ"), "Gold"),
+        (Which(1, tier="golden"), "Standard"),
         (Which(3, tier="gold", tags=frozenset({7})), "Gold"),
         (Which(3, tags=frozenset({8, 9})), "Billing"),
         (Which(3), "Standard"),
