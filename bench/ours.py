@@ -18,7 +18,8 @@ from inbox.wire import imap
 
 
 def ingest(port: int, user: str, password: str) -> dict[str, float]:
-    """Mails a second from IMAP until the last one stands in its conversation, ledger, bytes and search words included."""
+    """Mails a second from IMAP until the last one stands in its conversation, ledger, bytes and search words
+    included."""
     db.migrate()
     with db.transaction() as session:
         mailbox_id = mailboxes.add(session, None, _form(user, password, imap_port=port), now=datetime.now(UTC))

@@ -12,7 +12,8 @@ COLUMNS = ("what", "floor", "ours", "ratio", "wanted")
 
 @dataclass(frozen=True)
 class Line:
-    """One comparison. `good`: None where nothing is promised. `share`: ours as a part of what is promised, for the chart."""
+    """One comparison. `good`: None where nothing is promised. `share`: ours as a part of what is promised, for the
+    chart."""
 
     what: str
     floor: str

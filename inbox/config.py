@@ -22,21 +22,33 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_file=".env", env_file_encoding="utf-8", extra="ignore")
 
-    data_dir: Path = Field(Path("data"), description="Folder for database, stored mail, keys and logs of the embedded default")
-    database_url: str = Field("", description="sqlite:///path or postgresql://user@host/name; empty: SQLite in DATA_DIR")
-    redis_url: str = Field("", description="redis://, rediss:// or unix:///path; empty: the embedded server in DATA_DIR")
+    data_dir: Path = Field(
+        Path("data"), description="Folder for database, stored mail, keys and logs of the embedded default"
+    )
+    database_url: str = Field(
+        "", description="sqlite:///path or postgresql://user@host/name; empty: SQLite in DATA_DIR"
+    )
+    redis_url: str = Field(
+        "", description="redis://, rediss:// or unix:///path; empty: the embedded server in DATA_DIR"
+    )
     blob_url: str = Field("", description="file:///folder for raw mail and attachments; empty: DATA_DIR/blobs")
-    secret_key: str = Field("", description="Signs sessions and Message-IDs, encrypts mailbox passwords; empty: made once in DATA_DIR")
+    secret_key: str = Field(
+        "", description="Signs sessions and Message-IDs, encrypts mailbox passwords; empty: made once in DATA_DIR"
+    )
     base_url: str = Field("", description="Address under which people reach the inbox, used in links that are mailed")
     host: str = Field("127.0.0.1", description="Address that the web server listens on")
     port: int = Field(8025, ge=1, le=65535, description="Port that the web server listens on")
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     poll_seconds: int = Field(60, ge=1, le=3600, description="A folder is read at least this often, IDLE or not")
-    max_mail_bytes: int = Field(60_000_000, ge=1_000_000, description="A larger mail is kept on the server and shown as too large")
+    max_mail_bytes: int = Field(
+        60_000_000, ge=1_000_000, description="A larger mail is kept on the server and shown as too large"
+    )
     max_upload_bytes: int = Field(25_000_000, ge=100_000, description="Attachments of one reply together")
     web_threads: int = Field(400, ge=4, le=2000, description="Threads of each web process; an open screen holds one")
     web_workers: int = Field(2, ge=1, le=32, description="Web processes")
-    trusted_proxies: int = Field(0, ge=0, le=5, description="How many reverse proxies stand before us; 0: proxy headers are ignored")
+    trusted_proxies: int = Field(
+        0, ge=0, le=5, description="How many reverse proxies stand before us; 0: proxy headers are ignored"
+    )
     tls_ca_file: Path | None = Field(None, description="Extra CA certificates for mail servers with a private CA")
     webhook_private: bool = Field(False, description="Webhooks may be called at private addresses and over http")
     demo: bool = Field(True, description="Connect the demo mailbox on the first start")

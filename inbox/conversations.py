@@ -1,7 +1,8 @@
 """What can happen to a conversation. Each verb changes its state and writes its history event in one transaction.
 
-Callers commit. The version is raised by every public message, in or out, and by a join: it is what an author saw, and what
-`raise_version` compares when an answer leaves. Owner, status, notes and tags do not raise it: they take no words away.
+Callers commit. The version is raised by every public message, in or out, and by a join: it is what an author saw, and
+what `raise_version` compares when an answer leaves. Owner, status, notes and tags do not raise it: they take no words
+away.
 """
 
 from __future__ import annotations
@@ -231,7 +232,15 @@ def add_message(session: Session, conversation: Conversation, message: Message, 
         conversation.last_direction = message.direction
 
 
-def receive(session: Session, conversation: Conversation, message: Message, *, now: datetime, quiet: bool = False, waits: bool = True) -> None:
+def receive(
+    session: Session,
+    conversation: Conversation,
+    message: Message,
+    *,
+    now: datetime,
+    quiet: bool = False,
+    waits: bool = True,
+) -> None:
     """A mail of a customer stands in the conversation: raises the version and brings it back to its owner.
 
     `quiet` (robots, lists, first import of answered mail) changes neither status nor waiting time. Spam stays spam.
@@ -241,7 +250,11 @@ def receive(session: Session, conversation: Conversation, message: Message, *, n
     if not quiet and conversation.status != "spam":
         if waits and conversation.waiting_since is None:
             conversation.waiting_since = message.at
-        if waits and conversation.began_at is None and not (conversation.silent and message.at <= conversation.created_at):
+        if (
+            waits
+            and conversation.began_at is None
+            and not (conversation.silent and message.at <= conversation.created_at)
+        ):
             conversation.began_at = message.at  # what the first import brings has no deadline
         place(session, conversation, status="open", now=now)
     record(session, conversation, "received", now=now, message=message, mail_kind=message.kind)
@@ -699,7 +712,9 @@ def _count(session: Session, changes: dict[tuple[int, str, int], int]) -> None:
         )
 
 
-def upsert(session: Session, model: type, values: dict[str, Any], *, key: list[str], update: dict[str, Any] | None) -> bool:
+def upsert(
+    session: Session, model: type, values: dict[str, Any], *, key: list[str], update: dict[str, Any] | None
+) -> bool:
     """INSERT … ON CONFLICT, the same words on both databases; True if a row was written."""
     dialect = sqlite if is_sqlite(session) else postgresql
     statement = dialect.insert(model).values(**values)

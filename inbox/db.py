@@ -1,8 +1,8 @@
 """Engine, sessions and transactions on SQLite and PostgreSQL.
 
-SQLite: WAL, every writing transaction starts with BEGIN IMMEDIATE (a deferred BEGIN fails with "database is locked" under
-load, and the driver's own mode loses updates). Only the clock process checkpoints (`checkpoint`): SQLite before 3.51.3 has a
-race between a checkpoint and another connection's write that can drop committed pages.
+SQLite: WAL, every writing transaction starts with BEGIN IMMEDIATE (a deferred BEGIN fails with "database is locked"
+under load, and the driver's own mode loses updates). Only the clock process checkpoints (`checkpoint`): SQLite before
+3.51.3 has a race between a checkpoint and another connection's write that can drop committed pages.
 """
 
 from __future__ import annotations

@@ -9,7 +9,8 @@ from routing.refusals import Refused
 
 
 def N_(message: str) -> str:
-    """Marks an English message for the catalogs; translating happens at the edge, where the reader's language is known."""
+    """Marks an English message for the catalogs; translating happens at the edge, where the reader's language is
+    known."""
     return message
 
 
@@ -84,7 +85,8 @@ def a_name(typed: str, *, most: int, missing: str = N_("Write a name.")) -> str:
 
 @contextmanager
 def at_the_field(*, outermost: bool = False) -> Iterator[None]:
-    """What routing refuses becomes a UserError at the same field, or at the field around it when a form has no smaller."""
+    """What routing refuses becomes a UserError at the same field, or at the field around it when a form has no
+    smaller."""
     try:
         yield
     except Refused as refused:

@@ -2,8 +2,8 @@
 
 Pollers share the mailboxes by leases in the database; a second one may run anywhere. A mailbox's thread keeps one
 connection, reads all folders every POLL_SECONDS, waits with IDLE on the inbox in between and asks the others for news
-every few seconds: polling is the truth, the rest only makes it faster. Whatever goes wrong is written at the mailbox in facts, waited for with growing pauses,
-and tried again without a restart.
+every few seconds: polling is the truth, the rest only makes it faster. Whatever goes wrong is written at the mailbox in
+facts, waited for with growing pauses, and tried again without a restart.
 """
 
 from __future__ import annotations

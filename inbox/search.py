@@ -1,8 +1,8 @@
 """Search over subject, people and text that finds two-character Japanese words, in both databases.
 
 Each message and each note stands in the index under its *place*: hour of arrival << 32 | id, of a note with the bit
-NOTE. Walking places downwards gives the newest first without sorting, however many match, also when old mail is imported
-later.
+NOTE. Walking places downwards gives the newest first without sorting, however many match, also when old mail is
+imported later.
 """
 
 # ruff: noqa: S608 -- only numbers and fixed words are put into statements; what was typed goes as a parameter
@@ -209,7 +209,8 @@ def _midnight(day: date | None, zone: str) -> datetime | None:
 
 
 def _best_matches(session: Session, asked: Asked, *, before: int, size: int) -> tuple[dict[int, int], int]:
-    """Up to size + 1 conversations with the place of their newest match, and after which place the next page goes on."""
+    """Up to size + 1 conversations with the place of their newest match, and after which place the next page goes
+    on."""
     best: dict[int, int] = {}
     place, page_end, step = before, before, size * 2
     while True:
@@ -349,7 +350,9 @@ def _conditions(asked: Asked) -> tuple[list[str], dict[str, datetime]]:
         )
     edges = {"since": asked.since, "until": asked.until}
     conditions += [
-        f"coalesce(m.at, n.at) {'>=' if name == 'since' else '<'} :{name}" for name, edge in edges.items() if edge is not None
+        f"coalesce(m.at, n.at) {'>=' if name == 'since' else '<'} :{name}"
+        for name, edge in edges.items()
+        if edge is not None
     ]
     return conditions, {name: edge for name, edge in edges.items() if edge is not None}
 

@@ -1,6 +1,7 @@
 """Alembic's entry: runs the migrations on the database that `inbox.db.migrate` names."""
 
 from alembic import context
+
 from inbox.db import make_engine
 from inbox.models import Base
 

@@ -1,1 +1,2 @@
-"""Pure decisions about who answers: plain frozen values and `now` in, a decision with its reason out. No database, no clock."""
+"""Pure decisions about who answers: plain frozen values and `now` in, a decision with its reason out. No database, no
+clock."""

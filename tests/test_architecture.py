@@ -9,8 +9,34 @@ from pathlib import Path
 import grimp
 
 ROOT = Path(__file__).resolve().parent.parent
-ABOVE = ("cli", "run", "clock", "jobs", "poller", "worker", "mailbox_thread", "reconcile", "fetching", "intake")  # use the use cases
-BELOW = ("outbox", "people", "conversations", "telling", "kept_deadlines", "working_hours", "models", "db", "blobs", "wire", "mail", "config", "logs", "errors")
+ABOVE = (
+    "cli",
+    "run",
+    "clock",
+    "jobs",
+    "poller",
+    "worker",
+    "mailbox_thread",
+    "reconcile",
+    "fetching",
+    "intake",
+)  # use the use cases
+BELOW = (
+    "outbox",
+    "people",
+    "conversations",
+    "telling",
+    "kept_deadlines",
+    "working_hours",
+    "models",
+    "db",
+    "blobs",
+    "wire",
+    "mail",
+    "config",
+    "logs",
+    "errors",
+)
 
 
 def test_every_arrow_points_downwards() -> None:

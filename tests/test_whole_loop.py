@@ -1,4 +1,5 @@
-"""The whole loop as a visitor of the demo walks it: a customer writes, the team answers in the browser, the customer reads it."""
+"""The whole loop as a visitor of the demo walks it: a customer writes, the team answers in the browser, the customer
+reads it."""
 
 from __future__ import annotations
 

@@ -62,7 +62,9 @@ def icon(name: str, label: str = "", **more: str) -> Markup:
     if found is None:
         sprite, _name, _label, css = key
         told = Markup(' role="img" aria-label="{}"').format(label) if label else Markup(' aria-hidden="true"')
-        found = Markup('<svg class="{}"{}><use href="{}#{}"></use></svg>').format(f"icon {css}".strip(), told, sprite, name)
+        found = Markup('<svg class="{}"{}><use href="{}#{}"></use></svg>').format(
+            f"icon {css}".strip(), told, sprite, name
+        )
         if len(_icons) < ICONS_KEPT:  # labels hold names of people: not without bound
             _icons[key] = found
     return found

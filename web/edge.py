@@ -403,8 +403,8 @@ def _run_again() -> AnyResponse:
 def _drop_connection() -> None:
     """A page that died while it read rows leaves its cursor open for as long as somebody holds the traceback.
 
-    On SQLite that cursor keeps an old view of the database on its connection, and every later write there would be refused
-    as "database is locked": so this connection is not used again.
+    On SQLite that cursor keeps an old view of the database on its connection, and every later write there would be
+    refused as "database is locked": so this connection is not used again.
     """
     opened = g.get("session")
     if opened is not None:

@@ -12,7 +12,8 @@ from inbox.conversation_page import EventView, MessageView, OutgoingView
 from web import language
 from web.language import gettext
 
-SILENT = ("sent", "received", "replied", "forwarded", "started", "elsewhere", "auto_answered", "noted")  # the message or note shows it
+# the message or note shows it
+SILENT = ("sent", "received", "replied", "forwarded", "started", "elsewhere", "auto_answered", "noted")
 
 
 def event(one: EventView, names: Mapping[int, str]) -> str:
@@ -50,14 +51,19 @@ def event(one: EventView, names: Mapping[int, str]) -> str:
             return gettext("%(who)s set the category “%(category)s”", who=who, category=about.get("category", ""))
         case "field":
             return gettext(
-                "%(who)s set “%(field)s” to “%(value)s”", who=who, field=about.get("field", ""), value=about.get("value", "")
+                "%(who)s set “%(field)s” to “%(value)s”",
+                who=who,
+                field=about.get("field", ""),
+                value=about.get("value", ""),
             )
         case "customer":
             return _customer(who, about.get("customer", {}))
         case "linked":
             return gettext("%(who)s linked it with conversation %(number)s", who=who, number=about.get("other", ""))
         case "unlinked":
-            return gettext("%(who)s removed the link with conversation %(number)s", who=who, number=about.get("other", ""))
+            return gettext(
+                "%(who)s removed the link with conversation %(number)s", who=who, number=about.get("other", "")
+            )
         case "taken_over":
             return _taken_over(who, names.get(about.get("before") or 0, ""), str(about.get("reason") or ""))
         case "approval_asked":

@@ -68,7 +68,9 @@ def house() -> House:
     """Built once for a page, from a handful of small queries."""
     side = sidebar.show(g.session, g.who, now=g.now)
     g.house = House(
-        groups=tuple(group for group in (_boxes(side), _views(side), _mailboxes(side), _more(side), _settings()) if group.items),
+        groups=tuple(
+            group for group in (_boxes(side), _views(side), _mailboxes(side), _more(side), _settings()) if group.items
+        ),
         account=_account(),
         banners=_banners(side),
         newest=side.newest,
@@ -131,7 +133,15 @@ BOX_ICONS = {
     "closed": "circle-check",
     "spam": "alert-hexagon",
 }
-BOX_KEYS = {"unassigned": "g u", "mine": "g m", "open": "g o", "waiting": "g w", "snoozed": "g s", "closed": "g c", "spam": "g x"}
+BOX_KEYS = {
+    "unassigned": "g u",
+    "mine": "g m",
+    "open": "g o",
+    "waiting": "g w",
+    "snoozed": "g s",
+    "closed": "g c",
+    "spam": "g x",
+}
 
 
 def _boxes(side: Sidebar) -> Group:
@@ -208,7 +218,15 @@ def _more(side: Sidebar) -> Group:
         (gettext("Drafts"), "drafts.show", "edit", "drafts", side.drafts, "g d", side.came_back > 0),
         (gettext("Approvals"), "approvals.show", "checks", "approvals", side.approvals, "g v", side.approvals > 0),
         (gettext("Outbox"), "outbox.show", "send", "outbox", side.leaving + side.stuck, "g e", side.stuck > 0),
-        (gettext("Quarantine"), "quarantine.show", "shield-x", "quarantine", side.quarantined, "g q", side.quarantined > 0),
+        (
+            gettext("Quarantine"),
+            "quarantine.show",
+            "shield-x",
+            "quarantine",
+            side.quarantined,
+            "g q",
+            side.quarantined > 0,
+        ),
     )
     return Group(
         gettext("Mail"),
@@ -325,7 +343,9 @@ def _came_back(side: Sidebar) -> list[Banner]:
 def _importing(side: Sidebar) -> list[Banner]:
     if not any(mailbox.importing for mailbox in side.mailboxes):
         return []
-    return [Banner("note", gettext("Older mail is still coming in."), _address("health.show"), gettext("How far it is"))]
+    return [
+        Banner("note", gettext("Older mail is still coming in."), _address("health.show"), gettext("How far it is"))
+    ]
 
 
 def _health_words(mailbox: SideMailbox) -> str:

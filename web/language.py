@@ -115,7 +115,8 @@ def catalog(name: str) -> NullTranslations:
 
 
 def gettext(text: str, **values: object) -> str:
-    """`text` in the reader's language, %(name)s filled in. Flask-Babel's own looks its context up anew for each text."""
+    """`text` in the reader's language, %(name)s filled in. Flask-Babel's own looks its context up anew for each
+    text."""
     told = _translated(_catalog_here(), text)
     return told % values if values else told
 

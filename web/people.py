@@ -40,7 +40,8 @@ def new() -> str:
 @pages.post("/people/invitations")
 @edge.only("admin")
 def invite() -> str | Answer:
-    """Makes an invitation, mails it, and shows its link this once: a mail may not arrive, or no mailbox be connected yet."""
+    """Makes an invitation, mails it, and shows its link this once: a mail may not arrive, or no mailbox be connected
+    yet."""
     values = {name: request.form.get(name, "") for name in ("email", "name", "role", "locale")}
     chosen = _chosen_mailboxes()
     try:

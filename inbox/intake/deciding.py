@@ -43,7 +43,9 @@ def _candidates(known: Knowledge, reading: Reading) -> list[tuple[Conversation, 
     found: dict[Conversation, bool] = {}
     led_to = {known.conversation(one) for one in known.threads.values()}  # also where what stood here was moved
     stand = (known.conversation(known.threads.get(key)) for key in reading.names)
-    nearest = next((one for key, one in zip(reading.names, stand, strict=True) if one and _stands(known, key, one)), None)
+    nearest = next(
+        (one for key, one in zip(reading.names, stand, strict=True) if one and _stands(known, key, one)), None
+    )
     for conversation_id in reading.ours:
         conversation = known.conversations.get(conversation_id)
         if nearest not in (None, conversation):

@@ -17,16 +17,6 @@ from inbox.models.conversations import (
     Tag,
     ThreadKey,
 )
-from inbox.models.guards import (
-    Approval,
-    ApprovalPolicy,
-    ApproverPool,
-    LaterSending,
-    NearMiss,
-    NewStaff,
-    SendRule,
-    WrittenTo,
-)
 from inbox.models.deadlines import (
     DeadlinePolicy,
     Digest,
@@ -36,6 +26,16 @@ from inbox.models.deadlines import (
     MailboxCalendar,
     Pause,
     WorkCalendar,
+)
+from inbox.models.guards import (
+    Approval,
+    ApprovalPolicy,
+    ApproverPool,
+    LaterSending,
+    NearMiss,
+    NewStaff,
+    SendRule,
+    WrittenTo,
 )
 from inbox.models.mailboxes import Folder, Mailbox, MailboxAddress, RawMail
 from inbox.models.notifications import Delivery, Follower, Notification, NotificationChoice, Webhook

@@ -49,7 +49,8 @@ class Conversation(Base):
     """One matter with one customer: one owner, one status, one version that every public change raises.
 
     `status`: open (somebody of us must act), waiting (for the customer), snoozed (until `snoozed_until`), closed, spam.
-    `waiting_since` is the arrival of the oldest customer message that no human answer followed; None: nothing to answer.
+    `waiting_since` is the arrival of the oldest customer message that no human answer followed; None: nothing to
+    answer.
     """
 
     __tablename__ = "conversation"
@@ -96,7 +97,8 @@ class Conversation(Base):
     joined_into_id: Mapped[int | None] = mapped_column(ForeignKey("conversation.id", ondelete="CASCADE"))
 
     # what its deadlines are worked out from, and what was worked out (inbox.kept_deadlines)
-    policy_id: Mapped[int | None] = mapped_column(ForeignKey("deadline_policy.id", ondelete="SET NULL"))  # a rule chose it
+    # a rule chose it
+    policy_id: Mapped[int | None] = mapped_column(ForeignKey("deadline_policy.id", ondelete="SET NULL"))
     began_at: Mapped[datetime | None]  # the customer's first message for which clocks run; None: none do
     first_asked_at: Mapped[datetime | None]  # the message that our first answer answered
     first_answered_at: Mapped[datetime | None]
@@ -135,7 +137,8 @@ class Message(Base):
     id: Mapped[int] = mapped_column(Id, primary_key=True)
     conversation_id: Mapped[int] = mapped_column(ForeignKey("conversation.id", ondelete="CASCADE"))
     direction: Mapped[str] = mapped_column(String(3))  # in, out
-    kind: Mapped[str] = mapped_column(String(20))  # in: mail.facts.Kind; out: reply, forward, new, elsewhere (sent from Outlook)
+    # in: mail.facts.Kind; out: reply, forward, new, elsewhere (sent from Outlook)
+    kind: Mapped[str] = mapped_column(String(20))
     author_id: Mapped[int | None] = mapped_column(ForeignKey("user.id"))  # out: who wrote it here
     approved_by_id: Mapped[int | None] = mapped_column(ForeignKey("user.id"))  # out: who let it go
     person_id: Mapped[int | None] = mapped_column(ForeignKey("person.id"))  # in: who wrote it
@@ -163,7 +166,8 @@ class Message(Base):
     third_party: Mapped[bool] = mapped_column(default=False)  # in: from somebody to whom we forwarded, not the customer
     bounce: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     warnings: Mapped[list[Any]] = mapped_column(default=list)
-    answers_id: Mapped[int | None] = mapped_column(ForeignKey("message.id"))  # out: the message it replies to; bounce: the mail that bounced
+    # out: the message it replies to; bounce: the mail that bounced
+    answers_id: Mapped[int | None] = mapped_column(ForeignKey("message.id"))
     conversation: Mapped[Conversation] = relationship()
     author: Mapped[User | None] = relationship(foreign_keys=[author_id])
     attachments: Mapped[list[Attachment]] = relationship(order_by="Attachment.position", cascade="all, delete-orphan")
@@ -197,12 +201,14 @@ class Note(Base):
     author_id: Mapped[int] = mapped_column(ForeignKey("user.id"))
     at: Mapped[datetime]
     text: Mapped[str] = mapped_column(Text)
-    mentions: Mapped[list[Any]] = mapped_column(default=list)  # in the text: [start, end, user id] or [start, end, null, team id]
+    # in the text: [start, end, user id] or [start, end, null, team id]
+    mentions: Mapped[list[Any]] = mapped_column(default=list)
     author: Mapped[User] = relationship()
 
 
 class Event(Base):
-    """What happened to a conversation, written in the same transaction as the change itself; also what screens follow."""
+    """What happened to a conversation, written in the same transaction as the change itself; also what screens
+    follow."""
 
     __tablename__ = "event"
     __table_args__ = (Index("ix_event_conversation", "conversation_id", "id"),)

@@ -1,4 +1,5 @@
-"""What looks at a mail before it leaves: send checks, approval, sending later, and the second replies that were stopped."""
+"""What looks at a mail before it leaves: send checks, approval, sending later, and the second replies that were
+stopped."""
 
 from __future__ import annotations
 

@@ -67,7 +67,9 @@ class Mailbox(Base):
     addresses: Mapped[list[MailboxAddress]] = relationship(
         back_populates="mailbox", cascade="all, delete-orphan", order_by="MailboxAddress.id", lazy="selectin"
     )
-    folders: Mapped[list[Folder]] = relationship(back_populates="mailbox", cascade="all, delete-orphan", order_by="Folder.id")
+    folders: Mapped[list[Folder]] = relationship(
+        back_populates="mailbox", cascade="all, delete-orphan", order_by="Folder.id"
+    )
 
 
 class MailboxAddress(Base):
@@ -119,7 +121,8 @@ class Folder(Base):
 
 
 class RawMail(Base):
-    """One mail that a server showed us, by (folder, UIDVALIDITY, UID). Its bytes are kept before anything is understood.
+    """One mail that a server showed us, by (folder, UIDVALIDITY, UID). Its bytes are kept before anything is
+    understood.
 
     States: pending → filed (a new message), known (another copy of a message we have), own (our own mail seen again),
     quarantined (could not be understood; `cause` says why), vanished (gone before its bytes could be read),

@@ -45,7 +45,8 @@ class Draft(Base):
     quote: Mapped[bool] = mapped_column(default=True)  # append the quoted original
     seen_version: Mapped[int] = mapped_column(default=0)
     refused_at: Mapped[datetime | None]  # its sending was refused because the conversation went on
-    came_back: Mapped[str] = mapped_column(String(12), default="")  # returned, approved, wrote_first, stale: why its author has it again
+    # returned, approved, wrote_first, stale: why its author has it again
+    came_back: Mapped[str] = mapped_column(String(12), default="")
     rev: Mapped[int] = mapped_column(default=1)
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
@@ -111,7 +112,8 @@ class Outgoing(Base):
     lease_until: Mapped[datetime | None]
     data_started_at: Mapped[datetime | None]  # of the running attempt: from here on the server may have taken it
     envelope_from: Mapped[str] = mapped_column(String(320), default="")
-    recipients: Mapped[list[Any]] = mapped_column(default=list)  # [{address, state: ""|accepted|refused|bounced, code, text}]
+    # [{address, state: ""|accepted|refused|bounced, code, text}]
+    recipients: Mapped[list[Any]] = mapped_column(default=list)
     subject: Mapped[str] = mapped_column(Text, default="")  # for the queue page
     mail_id: Mapped[str] = mapped_column(Text, default="")
     key: Mapped[str] = mapped_column(String(32), default="")  # mail.threads.key(mail_id)
@@ -120,7 +122,8 @@ class Outgoing(Base):
     code: Mapped[int | None]  # the server's last answer
     answer: Mapped[str] = mapped_column(Text, default="")
     held_reason: Mapped[str] = mapped_column(String(30), default="")
-    before: Mapped[dict[str, Any]] = mapped_column(default=dict)  # status and waiting_since to give back on undo or failure
+    # status and waiting_since to give back on undo or failure
+    before: Mapped[dict[str, Any]] = mapped_column(default=dict)
     created_at: Mapped[datetime]
     sent_at: Mapped[datetime | None]
     sent_copy: Mapped[str] = mapped_column(String(10), default="none")  # none, due, done, server, failed

@@ -84,7 +84,8 @@ class Shift(Base):
     __tablename__ = "shift"
 
     user_id: Mapped[int] = mapped_column(ForeignKey("user.id"), primary_key=True)
-    body: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))  # routing.calendars; None: the mailbox's
+    # routing.calendars; None: the mailbox's
+    body: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     holidays: Mapped[bool] = mapped_column(default=True)  # own hours stand still on holidays of the mailbox's calendar
 
 

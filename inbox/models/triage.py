@@ -1,4 +1,5 @@
-"""What sorts conversations: links between them, blocked senders, categories, custom fields, saved views, bulk changes."""
+"""What sorts conversations: links between them, blocked senders, categories, custom fields, saved views, bulk
+changes."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The doorbell: tells workers and screens that the database holds something new. Losing every ring loses nothing.
 
-A ring is collected while a transaction runs (`job`, `screens`) and goes out after its commit (`out`). Jobs carry at most an
-id; what is due stands in the database, and the clock rings again for whatever was missed.
+A ring is collected while a transaction runs (`job`, `screens`) and goes out after its commit (`out`). Jobs carry at
+most an id; what is due stands in the database, and the clock rings again for whatever was missed.
 """
 
 from __future__ import annotations
@@ -36,7 +36,11 @@ log = structlog.get_logger()
 def connection() -> redis.Redis:
     """This process's connection; a dead server answers with an error at once, never with a hang."""
     return redis.Redis.from_url(
-        settings().redis, socket_connect_timeout=1, socket_timeout=5, retry=Retry(NoBackoff(), 1), health_check_interval=15
+        settings().redis,
+        socket_connect_timeout=1,
+        socket_timeout=5,
+        retry=Retry(NoBackoff(), 1),
+        health_check_interval=15,
     )
 
 
@@ -96,8 +100,8 @@ def backlog() -> int:
 def work(*, burst: bool = False, stopping: Callable[[], None] = lambda: None) -> None:
     """Runs jobs until told to stop (SIGTERM, SIGINT), then calls `stopping` at once and ends after the running job.
 
-    In this process, not in a fork for each: engine and connections stay open. Raises redis.RedisError when the server is
-    not there at the start; later it waits for it to come back.
+    In this process, not in a fork for each: engine and connections stay open. Raises redis.RedisError when the server
+    is not there at the start; later it waits for it to come back.
     """
     queues = [Queue(name, connection=connection(), serializer=JSONSerializer) for name in QUEUES]
     worker = _Worker(queues, connection=connection(), serializer=JSONSerializer, log_job_description=False)

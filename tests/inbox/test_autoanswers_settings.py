@@ -33,7 +33,9 @@ def proposed(**changed: Answer) -> AnswersForm:
     return AnswersForm(usual | changed)
 
 
-def received(language: str = "ja", *, subject: str = "受付", text: str = "承りました", enabled: bool = True) -> AnswersForm:
+def received(
+    language: str = "ja", *, subject: str = "受付", text: str = "承りました", enabled: bool = True
+) -> AnswersForm:
     return proposed(received=Answer(enabled, {"ja": Words(), "en": Words(), language: Words(subject, text)}))
 
 

@@ -18,7 +18,6 @@ from inbox.reading import Reading
 from tests.inbox.intake.story import a_mail
 from tests.servers import wait_until
 
-
 ELDER: set[int] = set()  # children of other readers that this process has: not this test's
 
 

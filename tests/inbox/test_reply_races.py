@@ -22,7 +22,6 @@ from tests.servers.smtp_sink import SmtpSink
 from tests.servers.valkey import Valkey
 
 
-
 def a_draft(session: Session, conversation: Conversation, asked: Message, who: Viewer) -> int:
     draft = Draft(
         conversation_id=conversation.id,

@@ -63,7 +63,9 @@ def test_days_are_written_as_people_write_them() -> None:
     assert opening(TUESDAY, "en") == "Tuesday 24 November, 9:00"
 
 
-@pytest.mark.parametrize("name", ["山田 太郎", "Anne O'Brien", "Müller-Lüdenscheidt, Karl", "（株）山田商店", "Dr. Kim"])
+@pytest.mark.parametrize(
+    "name", ["山田 太郎", "Anne O'Brien", "Müller-Lüdenscheidt, Karl", "（株）山田商店", "Dr. Kim"]
+)
 def test_names_stay_as_they_are(name: str) -> None:
     assert name_of(name) == name
 

@@ -86,7 +86,8 @@ def an_outgoing(session: Session, mailbox_id: int, author_id: int, *, state: str
         due_at=more.pop("due_at", now + HOUR),
         created_at=now,
         recipients=[
-            {"address": one, "state": known, "code": None, "text": text} for one in ("taro@example.jp", "keiri@example.jp")
+            {"address": one, "state": known, "code": None, "text": text}
+            for one in ("taro@example.jp", "keiri@example.jp")
         ],
         subject=more.pop("subject", "Re: Broken lamp"),
         raw_sha256="0" * 64,
@@ -207,7 +208,8 @@ def leave(contexts: list[Any]) -> None:
 def signed_page(
     served: str, signed_in: Callable[[str], Visitor], browser: Any, browser_context_args: dict[str, Any]
 ) -> Iterator[Callable[..., Any]]:
-    """`signed_page("agent")`: a page of a real Chromium in which that person is signed in; errors of its scripts fail the test."""
+    """`signed_page("agent")`: a page of a real Chromium in which that person is signed in; errors of its scripts fail
+    the test."""
     from playwright.sync_api import Page
 
     errors: list[str] = []

@@ -127,9 +127,7 @@ ROUTES: dict[tuple[str, str], Route] = {
         "manager", lambda w: f"/deadlines/{w.more['policy']}/place", form=lambda w: {"to": "up"}
     ),
     ("deadlines.remove", "POST"): route("manager", lambda w: f"/deadlines/{w.more['policy']}/removal"),
-    ("deadlines.explain", "GET"): route(
-        "agent", lambda w: f"/conversations/{w.mine}/deadlines", hidden_from=OUTSIDE
-    ),
+    ("deadlines.explain", "GET"): route("agent", lambda w: f"/conversations/{w.mine}/deadlines", hidden_from=OUTSIDE),
     ("board.show", "GET"): route("agent", "/board"),
     ("board.choose_digest", "POST"): route("agent", "/board/digest", form=lambda w: {"hour": "9"}),
     ("handovers.show", "GET"): route("agent", "/handovers"),
@@ -169,15 +167,20 @@ ROUTES: dict[tuple[str, str], Route] = {
         "manager", lambda w: f"/people/{w.users['agent']}/capacity", form=lambda w: {"cap": "5"}
     ),
     ("teams.be_absent", "POST"): route(
-        "manager", lambda w: f"/people/{w.users['manager']}/absences", form=lambda w: {"starts": "x"}, refused=True,
+        "manager",
+        lambda w: f"/people/{w.users['manager']}/absences",
+        form=lambda w: {"starts": "x"},
+        refused=True,
         seen=True,
     ),
     ("teams.work", "POST"): route(
-        "manager", lambda w: f"/people/{w.users['manager']}/shift", form=lambda w: {"kind": "x"}, refused=True, seen=True
+        "manager",
+        lambda w: f"/people/{w.users['manager']}/shift",
+        form=lambda w: {"kind": "x"},
+        refused=True,
+        seen=True,
     ),
-    ("teams.be_back", "POST"): route(
-        "agent", lambda w: f"/absences/{w.more['absence']}/end", hidden_from=OUTSIDE
-    ),
+    ("teams.be_back", "POST"): route("agent", lambda w: f"/absences/{w.more['absence']}/end", hidden_from=OUTSIDE),
     ("teams.absence", "GET"): route("agent", "/preferences/absence"),
     ("preferences.show", "GET"): route("agent", "/preferences"),
     ("preferences.change", "POST"): route("agent", "/preferences", form=lambda w: {"undo_seconds": "99"}, refused=True),
@@ -235,8 +238,11 @@ ROUTES: dict[tuple[str, str], Route] = {
     ),
     ("health.retry", "POST"): route("manager", lambda w: f"/health/{w.support}/retry", hidden_from=OUTSIDE, seen=True),
     ("health.backfill", "POST"): route(
-        "manager", lambda w: f"/health/{w.support}/backfill", form=lambda w: {"since": "2024-01-01"},
-        hidden_from=OUTSIDE, seen=True,
+        "manager",
+        lambda w: f"/health/{w.support}/backfill",
+        form=lambda w: {"since": "2024-01-01"},
+        hidden_from=OUTSIDE,
+        seen=True,
     ),
     ("quarantine.show", "GET"): route("agent", "/quarantine"),
     ("quarantine.one", "GET"): route("agent", lambda w: f"/quarantine/{w.broken}", hidden_from=("outsider",)),
@@ -298,7 +304,10 @@ ROUTES: dict[tuple[str, str], Route] = {
         form=lambda w: {"name": "VIP", "colour": "#112233", "group": "Customers"},
     ),
     ("labels.merge_tag", "POST"): route(
-        "manager", lambda w: f"/labels/tags/{w.more['tag']}/merging", form=lambda w: {"into": w.more["tag"]}, refused=True
+        "manager",
+        lambda w: f"/labels/tags/{w.more['tag']}/merging",
+        form=lambda w: {"into": w.more["tag"]},
+        refused=True,
     ),
     ("labels.remove_tag", "POST"): route("manager", lambda w: f"/labels/tags/{w.more['old_tag']}/removal"),
     ("labels.add_category", "POST"): route("manager", "/labels/categories", form=lambda w: {"name": "Returns"}),
@@ -323,7 +332,9 @@ ROUTES: dict[tuple[str, str], Route] = {
         "agent", lambda w: f"/conversations/{w.mine}/category", form=lambda w: {"category": ""}, hidden_from=OUTSIDE
     ),
     ("views.show", "GET"): route("agent", "/views"),
-    ("views.create", "POST"): route("agent", "/views", form=lambda w: {"name": "Late", "box": "open", "way_waiting": "24"}),
+    ("views.create", "POST"): route(
+        "agent", "/views", form=lambda w: {"name": "Late", "box": "open", "way_waiting": "24"}
+    ),
     ("views.change", "POST"): route(
         "agent", lambda w: f"/views/{w.more['view']}", form=lambda w: {"name": "Mine"}, hidden_from=NOT_MINE
     ),
@@ -469,7 +480,9 @@ ROUTES: dict[tuple[str, str], Route] = {
     ),
     ("guards.new_policy", "GET"): route("manager", "/guards/policies/new"),
     ("guards.add_policy", "POST"): route(
-        "manager", "/guards/policies", form=lambda w: {"name": "Large", "pool": w.more["approval_pool"], "amount": "1000000"}
+        "manager",
+        "/guards/policies",
+        form=lambda w: {"name": "Large", "pool": w.more["approval_pool"], "amount": "1000000"},
     ),
     ("guards.edit_policy", "GET"): route("manager", lambda w: f"/guards/policies/{w.more['approval_policy']}"),
     ("guards.change_policy", "POST"): route(
@@ -480,9 +493,7 @@ ROUTES: dict[tuple[str, str], Route] = {
     ("guards.remove_policy", "POST"): route(
         "manager", lambda w: f"/guards/policies/{w.more['approval_policy']}/removal"
     ),
-    ("guards.remove_pool", "POST"): route(
-        "manager", lambda w: f"/guards/approvers/{w.more['unused_pool']}/removal"
-    ),
+    ("guards.remove_pool", "POST"): route("manager", lambda w: f"/guards/approvers/{w.more['unused_pool']}/removal"),
     ("guards.set_new_staff", "POST"): route("manager", "/guards/new-staff"),
     ("approvals.show", "GET"): route("agent", "/approvals"),
     ("approvals.one", "GET"): route("agent", lambda w: f"/approvals/{w.more['approval']}", hidden_from=OUTSIDE),

@@ -175,7 +175,9 @@ def test_the_help_sheet_lists_the_keys_of_the_page(sign_in: SignIn) -> None:
     expect(sheet).to_be_hidden()
 
 
-def test_who_signs_in_next_sees_no_titles_that_the_one_before_opened(sign_in: SignIn, served: str, world: World) -> None:
+def test_who_signs_in_next_sees_no_titles_that_the_one_before_opened(
+    sign_in: SignIn, served: str, world: World
+) -> None:
     page = sign_in()
     page.goto(f"{served}/conversations/{world.free}")
     kept = "localStorage.getItem('madoguchi.recent')"

@@ -299,7 +299,9 @@ def test_axe_finds_nothing(served: str, signed_page: Open, world: World, theme: 
             page.keyboard.type("words")
         else:
             page.goto(served + path)
-        page.evaluate("document.querySelector('main').firstElementChild.scrollIntoView()")  # nothing half under the top bar
+        page.evaluate(
+            "document.querySelector('main').firstElementChild.scrollIntoView()"
+        )  # nothing half under the top bar
         page.evaluate(AXE.read_text("utf-8"))
         found = page.evaluate(
             "async () => (await axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21aa', 'wcag22aa']})).violations"

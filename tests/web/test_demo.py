@@ -1,4 +1,5 @@
-"""The customer's side of the demo over the demo's own mail server: writing, the answer that came back, removing it all."""
+"""The customer's side of the demo over the demo's own mail server: writing, the answer that came back, removing it
+all."""
 
 from __future__ import annotations
 

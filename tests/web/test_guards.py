@@ -208,7 +208,9 @@ def test_a_file_that_is_chosen_with_the_decision_goes_along(agent: Visitor, sign
     )
     assert refused.status_code == 400
     [kept] = re.findall(r'name="added" value="(\d+)"', refused.text)
-    done = manager.post(f"/approvals/{approval}/decision", {"what": "return", "answer": "地図を付けました", "added": kept})
+    done = manager.post(
+        f"/approvals/{approval}/decision", {"what": "return", "answer": "地図を付けました", "added": kept}
+    )
     assert done.status_code == 303
     with db.reading() as session:
         draft = session.get_one(Draft, session.get_one(Approval, approval).draft_id)

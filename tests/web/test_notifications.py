@@ -35,7 +35,10 @@ def test_a_mention_stands_at_the_bell_and_on_the_page_until_it_was_read(agent: V
     page = agent.get("/notifications").text
     assert "Mei mentioned you: @Aoi please call &lt;them&gt;" in page
     assert f'href="/conversations/{world.mine}"' in page
-    assert '<span class="mention mention-me">@Aoi</span> please call &lt;them&gt;' in agent.get(f"/conversations/{world.mine}").text
+    assert (
+        '<span class="mention mention-me">@Aoi</span> please call &lt;them&gt;'
+        in agent.get(f"/conversations/{world.mine}").text
+    )
     agent.post("/notifications/readings", {"all": "1"})
     assert unread(agent) == 0
     assert "Nothing unread" in agent.get("/notifications?unread=1").text
@@ -50,7 +53,9 @@ def test_looking_at_the_conversation_reads_it(agent: Visitor, world: World) -> N
     assert unread(agent) == 0
 
 
-def test_another_persons_notifications_cannot_be_read_away(agent: Visitor, signed_in: Callable[[str], Visitor], world: World) -> None:
+def test_another_persons_notifications_cannot_be_read_away(
+    agent: Visitor, signed_in: Callable[[str], Visitor], world: World
+) -> None:
     note_of(world, "@Aoi please")
     signed_in("manager").post("/notifications/readings", {"id": ["1", "2", "3"]})
     assert unread(agent) == 1
@@ -106,7 +111,9 @@ def test_choices_are_kept_and_wrong_times_come_back(agent: Visitor) -> None:
     refused = agent.post("/preferences/notifications", {"deadline": "mail", "quiet_from": "22:00", "quiet_until": ""})
     assert refused.status_code == 400
     assert "Give both times, or none." in refused.text
-    saved = agent.post("/preferences/notifications", {"deadline": "mail", "quiet_from": "22:00", "quiet_until": "07:00"})
+    saved = agent.post(
+        "/preferences/notifications", {"deadline": "mail", "quiet_from": "22:00", "quiet_until": "07:00"}
+    )
     assert saved.status_code == 303
     page = agent.get("/preferences/notifications").text
     assert 'name="deadline" value="mail" checked' in page
@@ -192,7 +199,9 @@ def test_a_mention_in_japanese_is_completed_by_keys_and_rings_within_a_second(
     expect(mei.locator(".mention").last).to_have_text("@青井 葵")
     expect(aoi.locator(".bell-count")).to_have_text("2", timeout=1000)
     aoi.locator(".bell").click()
-    expect(aoi.get_by_text("目黒 芽衣さんがメモであなたを指名しました: @青井 葵 さん、電話をお願いします")).to_be_visible()
+    expect(
+        aoi.get_by_text("目黒 芽衣さんがメモであなたを指名しました: @青井 葵 さん、電話をお願いします")
+    ).to_be_visible()
 
 
 @pytest.mark.only_on("sqlite")

@@ -1,4 +1,5 @@
-"""Set-up and watch in a real Chromium: the wizard, parts that keep themselves fresh, the signature editor, axe, phone width."""
+"""Set-up and watch in a real Chromium: the wizard, parts that keep themselves fresh, the signature editor, axe, phone
+width."""
 
 from __future__ import annotations
 

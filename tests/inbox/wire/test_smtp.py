@@ -81,7 +81,9 @@ def test_a_server_that_refuses_an_empty_return_path_gets_the_mailboxes_address(
     connection = smtp.connect(server(smtp_sink))
     monkeypatch.setattr(connection, "_pipelining", pipelining)
     ledger = Ledger(smtp_sink)
-    handed = smtp.hand_over([connection], [automatic(1), automatic(2), mail(3), automatic(4, else_from="")], before_data=ledger)
+    handed = smtp.hand_over(
+        [connection], [automatic(1), automatic(2), mail(3), automatic(4, else_from="")], before_data=ledger
+    )
     ledger.note(handed.results)
     connection.close()
     assert [one.sender for one in smtp_sink.deliveries] == ["support@shop.example"] * 3
