@@ -149,7 +149,8 @@ def settings() -> Settings:
         return Settings()
     except ValidationError as error:
         told = "; ".join(
-            f"{'_'.join(str(p) for p in e['loc']).upper()}: {e['msg'].removeprefix('Value error, ')}{_shown(e['input'])}"
+            f"{'_'.join(str(p) for p in e['loc']).upper()}: "
+            f"{e['msg'].removeprefix('Value error, ')}{_shown(e['input'])}"
             for e in error.errors()
         )
         raise WrongSetting("Wrong setting: %(told)s", told=told) from None

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from inbox import conversations, following, people, search
 from inbox.errors import N_, NotFound, UserError
-from inbox.models import Conversation, Note, Tag, User
+from inbox.models import Conversation, Event, Note, Tag, User
 from inbox.people import Viewer
 
 MOST_AT_ONCE = 500
@@ -32,6 +32,21 @@ def owner_of(session: Session, who: Viewer, conversation_id: int) -> int | None:
 
 def close(session: Session, who: Viewer, conversation_id: int, *, now: datetime) -> None:
     _set(session, who, conversation_id, "closed", now=now)
+
+
+def close_as_before(session: Session, who: Viewer, conversation_id: int, *, now: datetime) -> None:
+    """Takes back that it was opened again: closed since when it was, for the reason for which it was.
+
+    When something else was done with its status meanwhile, it is closed now.
+    """
+    found = people.conversation(session, who, conversation_id, lock=True)
+    wanted = select(Event.about).where(Event.conversation_id == conversation_id, Event.kind == "status")
+    about = session.scalar(wanted.order_by(Event.id.desc()).limit(1)) or {}
+    if about.get("after") != found.status or "closed_at" not in about:
+        return conversations.set_status(session, found, "closed", now=now, actor_id=who.id)
+    closed_at = datetime.fromisoformat(about["closed_at"])
+    conversations.set_status(session, found, "closed", now=now, actor_id=who.id, closed_at=closed_at, undo=True)
+    found.needless = about.get("was_needless", "")
 
 
 def reopen(session: Session, who: Viewer, conversation_id: int, *, now: datetime) -> None:

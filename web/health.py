@@ -229,8 +229,8 @@ def _working_words(part: Part) -> tuple[str, tuple[str, ...]]:
         if facts["kind"] != "sqlite":
             return gettext("PostgreSQL, with the newest schema."), ()
         note = gettext(
-            "This SQLite (%(version)s) has a flaw that can lose pages when several processes tidy its log at once. Here only the"
-            " clock does, so nothing is lost; run a single clock, and update SQLite when you can.",
+            "This SQLite (%(version)s) has a flaw that can lose pages when several processes tidy its log at once. Here"
+            " only the clock does, so nothing is lost; run a single clock, and update SQLite when you can.",
             version=sqlite3.sqlite_version,
         )
         return gettext("SQLite, with the newest schema."), (note,) if facts.get("sqlite_has_wal_race") else ()

@@ -159,19 +159,21 @@ def _boxes(side: Sidebar) -> Group:
     )
     return Group(
         "",
-        (board,)
-        + tuple(
-            Item(
-                gettext("Waiting") if box == "waiting" else box_label(box),
-                url_for("inbox.show", box=box),
-                icon=BOX_ICONS[box],
-                counter=box if box in shown_count else "",
-                count=side.boxes[box] if box in shown_count else 0,
-                key=BOX_KEYS[box],
-                here=box == here,
-                loud=box in ("unassigned", "mine"),
-            )
-            for box in BOX_ICONS
+        (
+            board,
+            *(
+                Item(
+                    gettext("Waiting") if box == "waiting" else box_label(box),
+                    url_for("inbox.show", box=box),
+                    icon=BOX_ICONS[box],
+                    counter=box if box in shown_count else "",
+                    count=side.boxes[box] if box in shown_count else 0,
+                    key=BOX_KEYS[box],
+                    here=box == here,
+                    loud=box in ("unassigned", "mine"),
+                )
+                for box in BOX_ICONS
+            ),
         ),
     )
 

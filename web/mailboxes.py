@@ -338,8 +338,9 @@ def _values() -> dict[str, Any]:
     """What was typed, so that it stands there again: also the password, which no page but this answer holds."""
     given: MultiDict[str, str] = request.form
     names = (
-        "name", "display_name", "address", "aliases", "colour", "locale", "sent_folder", "signature_html", "sent_copies", "smtp_login",
-        "provider", "since", *(f"{side}_{what}" for side in ("imap", "smtp") for what in ("host", "port", "security", "user", "password")),
+        "name", "display_name", "address", "aliases", "colour", "locale", "sent_folder", "signature_html",
+        "sent_copies", "smtp_login", "provider", "since",
+        *(f"{side}_{what}" for side in ("imap", "smtp") for what in ("host", "port", "security", "user", "password")),
     )  # fmt: skip
     folders = dict.fromkeys(
         line.strip() for given_lines in given.getlist("folders") for line in given_lines.splitlines() if line.strip()

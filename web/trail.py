@@ -61,8 +61,6 @@ def kinds() -> dict[str, str]:
         "approval_policy_changed": gettext("changed an approval policy"),
         "approval_policy_removed": gettext("removed an approval policy"),
         "new_staff_changed": gettext("changed who counts as new"),
-        "auto_answers_changed": gettext("changed automatic answers"),
-        "auto_answers_let_go": gettext("let automatic answers leave again"),
         "backfill_asked": gettext("asked for older mail"),
         "quarantine_left_aside": gettext("left mail of the quarantine aside"),
         "rule_added": gettext("added a rule"),

@@ -30,8 +30,8 @@ from inbox.wire import ring
 
 REMOVED_AT_ONCE = 500
 _COLUMNS = (
-    "name", "address", "imap_host", "imap_port", "imap_security", "imap_user", "smtp_host", "smtp_port", "smtp_security",
-    "smtp_user", "colour", "signature_html", "quote_replies", "locale", "import_since",
+    "name", "address", "imap_host", "imap_port", "imap_security", "imap_user", "smtp_host", "smtp_port",
+    "smtp_security", "smtp_user", "colour", "signature_html", "quote_replies", "locale", "import_since",
 )  # fmt: skip
 
 

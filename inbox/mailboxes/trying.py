@@ -42,7 +42,7 @@ class TestStep:
     facts: dict[str, object] = field(default_factory=dict)
 
 
-def test(form: MailboxForm, *, letter_at: datetime | None = None) -> list[TestStep]:
+def test(form: MailboxForm, *, letter_at: datetime | None = None) -> list[TestStep]:  # noqa: PT028 (no test of pytest)
     """Signs in to both servers, opens the folders read-only, asks whether the address may send. No mail is changed.
 
     With `letter_at` (the time now) also a small mail from the address to itself is sent. Raises UserError when the form

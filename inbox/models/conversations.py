@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, String, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from inbox.models.base import Base, Id
+
+if TYPE_CHECKING:  # SQLAlchemy knows them by their names
+    from inbox.models.mailboxes import Mailbox
+    from inbox.models.people import User
 
 STATUSES = ("open", "waiting", "snoozed", "closed", "spam")
 JOINED = "joined"  # emptied by a join: in no list and no counter, kept for its address and for the undo

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text
 from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from inbox.models.base import Base, Id
+
+if TYPE_CHECKING:  # SQLAlchemy knows them by their names
+    from inbox.models.conversations import Conversation
+    from inbox.models.mailboxes import Mailbox
+    from inbox.models.people import User
 
 OUTGOING_STATES = ("queued", "held", "sending", "sent", "failed", "uncertain", "cancelled")
 DRAFT_KINDS = ("reply", "reply_all", "forward", "new")

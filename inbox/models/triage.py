@@ -4,12 +4,15 @@ changes."""
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from inbox.models.base import Base, Id
+
+if TYPE_CHECKING:  # SQLAlchemy knows them by their names
+    from inbox.models.people import User
 
 FIELD_KINDS = ("text", "number", "date", "choice")
 BULK_STATES = ("running", "done", "undoing", "undone")

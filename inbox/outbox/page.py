@@ -134,7 +134,7 @@ def counts(session: Session, who: Viewer) -> dict[str, int]:
         .where(Outgoing.state.in_(LIVE), Outgoing.mailbox_id.in_(who.mailbox_ids))
         .group_by(Outgoing.state)
     )
-    return dict.fromkeys(LIVE, 0) | {state: count for state, count in found}
+    return dict.fromkeys(LIVE, 0) | dict(found.all())
 
 
 def _select(who: Viewer) -> Any:

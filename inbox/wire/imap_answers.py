@@ -21,9 +21,11 @@ _ROLES = {
     b"\\flagged": "flagged",
 }
 _SENT_NAMES = (
-    "sent", "sent items", "sent messages", "sent mail", "sent-mail", "sentmail", "[gmail]/sent mail", "[gmail]/送信済みメール",
-    "送信済み", "送信済みメール", "送信済みアイテム", "送信済みトレイ", "送信箱", "gesendet", "gesendete objekte", "gesendete elemente",
-    "envoyés", "éléments envoyés", "enviados", "elementos enviados", "posta inviata", "inviata", "verzonden", "已发送", "已傳送",
+    "sent", "sent items", "sent messages", "sent mail", "sent-mail", "sentmail", "[gmail]/sent mail",
+    "[gmail]/送信済みメール", "送信済み", "送信済みメール", "送信済みアイテム", "送信済みトレイ", "送信箱", "gesendet",
+    "gesendete objekte", "gesendete elemente", "envoyés",
+    "éléments envoyés", "enviados", "elementos enviados", "posta inviata", "inviata",
+    "verzonden", "已发送", "已傳送",
 )  # fmt: skip
 
 

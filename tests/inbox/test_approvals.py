@@ -132,9 +132,8 @@ def test_approved_its_author_sends_exactly_that(session: Session, office: Office
         session, office.desk.aoi, draft.id, rev=draft.rev, fields={"text": "全部お返しします"}, now=LATER
     )
     given = {"seen_version": office.version, "next_status": None, "now": LATER}
-    with pytest.raises(NeedsApproval):
-        with session.begin_nested():
-            replies.send(session, office.desk.aoi, draft.id, **given)
+    with pytest.raises(NeedsApproval), session.begin_nested():
+        replies.send(session, office.desk.aoi, draft.id, **given)
     drafts.save(session, office.desk.aoi, draft.id, rev=changed.rev, fields={"text": draft.text}, now=LATER)
     result = replies.send(session, office.desk.aoi, draft.id, **given)
     message = session.get_one(Message, session.get_one(Outgoing, result.outgoing_id).message_id)

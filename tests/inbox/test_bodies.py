@@ -55,8 +55,8 @@ def stored(session: Session, aoi, raw: bytes) -> int:
         session.add(
             Attachment(
                 message_id=message.id, position=n, path=part.path, name=names.clean_name(part.name, part.content_type),
-                content_type=names.safe_type(part.name, part.content_type, part.data), size=len(part.data), sha256=part.sha256,
-                content_id=part.content_id or "",
+                content_type=names.safe_type(part.name, part.content_type, part.data), size=len(part.data),
+                sha256=part.sha256, content_id=part.content_id or "",
             )
         )  # fmt: skip
     session.flush()

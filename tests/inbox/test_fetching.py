@@ -294,10 +294,14 @@ def test_the_sent_folder_is_found_and_answers_from_elsewhere_count(engine: Engin
     now = format_datetime(datetime.now(UTC))
     dovecot.deliver(
         box.user,
-        f"From: c@c.example\r\nTo: {box.user}\r\nDate: {now}\r\nSubject: q\r\nMessage-ID: <q@c.example>\r\n\r\nhow?\r\n".encode(),
+        f"From: c@c.example\r\nTo: {box.user}\r\nDate: {now}\r\nSubject: q\r\n"
+        "Message-ID: <q@c.example>\r\n\r\nhow?\r\n".encode(),
     )
     box.read()
-    raw = f"From: {box.user}\r\nTo: c@c.example\r\nDate: {now}\r\nSubject: Re: q\r\nMessage-ID: <a@shop.example>\r\nIn-Reply-To: <q@c.example>\r\n\r\nso!\r\n"
+    raw = (
+        f"From: {box.user}\r\nTo: c@c.example\r\nDate: {now}\r\nSubject: Re: q\r\nMessage-ID: <a@shop.example>\r\n"
+        "In-Reply-To: <q@c.example>\r\n\r\nso!\r\n"
+    )
     with IMAPClient("127.0.0.1", dovecot.imap, ssl=False) as other:
         other.login(box.user, box.server_account.password)
         other.append("Sent", raw.encode())

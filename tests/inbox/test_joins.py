@@ -85,8 +85,8 @@ def a_random_conversation(session: Session, support, users, chance: random.Rando
         if message.direction == "out":
             session.add(
                 Outgoing(
-                    kind="reply", dedupe_key=f"k{message.id}", mailbox_id=support.id, conversation_id=made.id, message_id=message.id,
-                    due_at=NOW, created_at=NOW, raw_sha256=message.raw_sha256,
+                    kind="reply", dedupe_key=f"k{message.id}", mailbox_id=support.id, conversation_id=made.id,
+                    message_id=message.id, due_at=NOW, created_at=NOW, raw_sha256=message.raw_sha256,
                 )
             )  # fmt: skip
     if chance.random() < 0.5:
@@ -195,7 +195,7 @@ def test_what_cannot_be_joined_or_parted_is_refused(session: Session, support, a
     secret = a_mailbox(session, "Secret")
     a, b, c = (a_conversation(session, support) for _ in range(3))
     hidden = a_conversation(session, secret)
-    rin = a_viewer(session, "Rin", role="admin")
+    a_viewer(session, "Rin", role="admin")
     with pytest.raises(UserError):
         joins.join(session, aoi, a.id, a.id, now=NOW)
     with pytest.raises(NotFound):

@@ -128,7 +128,9 @@ class Story:
             outgoing = Outgoing(
                 kind="reply", dedupe_key=mail_id, mailbox_id=self.mailbox_id, conversation_id=conversation_id,
                 message_id=message.id, state=state, due_at=self.now, data_started_at=self.now, subject="Re: 届きません",
-                recipients=[{"address": to, "state": "accepted" if state == "sent" else "uncertain", "code": 250, "text": ""}],
+                recipients=[
+                    {"address": to, "state": "accepted" if state == "sent" else "uncertain", "code": 250, "text": ""}
+                ],
                 mail_id=mail_id, key=message.key, raw_sha256=message.raw_sha256, size=len(raw), created_at=self.now,
                 sent_at=self.now if state == "sent" else None,
                 before={"waiting_since": (self.now - MINUTE).isoformat(), "answers": 1, "next_status": "closed"},

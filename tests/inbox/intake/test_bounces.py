@@ -23,7 +23,8 @@ def a_bounce(
     headers = f"Message-ID: {original}\n" if original else "Subject: something\n"
     return (
         "Return-Path: <>\nFrom: Mail Delivery System <MAILER-DAEMON@mx.example>\nTo: <support@shop.example>\n"
-        f"Subject: Undelivered Mail Returned to Sender\nMessage-ID: <b.{abs(hash((recipient, original, status, more)))}@mx.example>\n"
+        "Subject: Undelivered Mail Returned to Sender\n"
+        f"Message-ID: <b.{abs(hash((recipient, original, status, more)))}@mx.example>\n"
         "Auto-Submitted: auto-replied\nMIME-Version: 1.0\n"
         'Content-Type: multipart/report; report-type=delivery-status; boundary="B"\n\n'
         f"--B\nContent-Type: text/plain\n\nThis is the mail system. {more}\n\n"
@@ -53,7 +54,8 @@ def test_a_permanent_bounce_reopens_the_conversation(story: Story, names_it: boo
     assert found.waiting_since is not None
     message = story.message_of(row)
     assert (message.kind, message.answers_id) == ("bounce", outgoing.message_id)
-    assert message.bounce is not None and message.bounce["permanent"] is True
+    assert message.bounce is not None
+    assert message.bounce["permanent"] is True
     with db.reading() as session:
         assert session.get_one(Outgoing, outgoing.id).recipients[0]["state"] == "bounced"
         assert session.scalar(select(PersonAddress.suspended_at)) is not None
