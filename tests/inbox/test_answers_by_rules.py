@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from email import message_from_bytes, policy
 from typing import Any
@@ -263,6 +265,38 @@ def test_what_a_rule_names_cannot_be_removed_and_what_is_gone_cannot_be_named(en
         assert [one.field for one in refused.value.refused] == ["actions.0.template_id", "actions.1.webhook_id"]
     story.arrive(a_mail())
     assert (answers(), deliveries()) == ([], [])
+
+
+def test_naming_a_text_and_removing_it_at_one_moment(engine: Engine) -> None:
+    """One of the two is refused: no rule ever names a text that is gone."""
+    Story()
+    mei = a_manager()
+    for number in range(20):
+        text_id = a_text(mei, f"文面 {number}")
+        start = threading.Barrier(2)
+
+        def names(text_id: int = text_id, start: threading.Barrier = start) -> bool:
+            start.wait(10)
+            try:
+                a_rule(mei, a_body("Names", answering(text_id)), on=False)
+            except WrongRule:
+                return False
+            return True
+
+        def removes(text_id: int = text_id, start: threading.Barrier = start) -> bool:
+            start.wait(10)
+            try:
+                with db.transaction() as session:
+                    answer_texts.remove(session, mei, text_id, now=NOW)
+            except Conflict:
+                return False
+            return True
+
+        with ThreadPoolExecutor(2) as pool:
+            named, removed = (one.result(30) for one in (pool.submit(names), pool.submit(removes)))
+        assert named != removed
+    with db.reading() as session:
+        assert [one.wrong for one in rules.page(session, mei) if one.wrong] == []
 
 
 @pytest.mark.parametrize(
