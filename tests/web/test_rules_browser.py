@@ -97,3 +97,30 @@ def test_rules_are_ordered_by_dragging_and_the_editor_fits_a_phone(
         page.goto(served + path)
         wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
         assert wide <= 0, path
+
+
+def test_a_text_is_written_and_chosen_in_a_rule(mei: World, served: str, signed_page: Callable[..., Any]) -> None:
+    page = signed_page("manager", locale="ja-JP", bypass_csp=True)
+    page.goto(f"{served}/answers/texts")
+    page.get_by_role("link", name="返信文を追加").first.click()
+    page.get_by_label("名前", exact=True).fill("カタログ")
+    page.locator("#rule_ja_subject").fill("カタログのご案内")
+    page.locator("#rule_ja_text").fill("{nmae} 様")
+    page.get_by_role("button", name="保存").click()
+    page.wait_for_selector("#rule_ja_text-error")
+    accessible(page)
+    page.locator("#rule_ja_text").fill("{name} 様\n\nこちらです。")
+    page.get_by_role("button", name="プレビュー").click()
+    assert "山田 太郎 様" in page.locator("#preview").inner_text()
+    accessible(page)
+    page.get_by_role("button", name="保存").click()
+    page.wait_for_url("**/answers/texts")
+    accessible(page)
+    page.goto(f"{served}/rules/new")
+    page.locator("[id='actions.0.do']").select_option(label="返信文で自動返信する")  # draws the line anew
+    page.locator("[id='actions.0.template_id']").select_option(label="カタログ")
+    accessible(page)
+    page.set_viewport_size({"width": 360, "height": 740})
+    for path in ("/answers/texts", "/answers/texts/new", "/rules/new"):
+        page.goto(served + path)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360, path
