@@ -34,7 +34,8 @@ def forget_draft_files(session: Session, *, now: datetime) -> int:
     pending = exists().where(
         Outgoing.draft_id == Draft.id, Outgoing.state.in_(("queued", "held", "sending", "failed", "uncertain"))
     )
-    old = select(Draft.id).where(Draft.state != "open", Draft.updated_at < now - DRAFT_FILES_KEPT, ~pending)
+    ended = Draft.state.in_(("sent", "discarded"))  # one that waits for approval or its time keeps them, however long
+    old = select(Draft.id).where(ended, Draft.updated_at < now - DRAFT_FILES_KEPT, ~pending)
     gone = delete(DraftFile).where(DraftFile.draft_id.in_(old)).execution_options(synchronize_session=False)
     return session.execute(gone).rowcount
 

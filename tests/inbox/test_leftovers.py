@@ -150,7 +150,13 @@ def test_files_of_drafts_go_a_month_after_they_were_discarded(engine: Engine) ->
     with db.transaction() as session:
         mailbox = a_mailbox(session)
         aoi = a_viewer(session, "Aoi", mailbox)
-        for name, state, days in (("open", "open", 90), ("late", "discarded", 29), ("gone", "discarded", 31)):
+        for name, state, days in (
+            ("open", "open", 90),
+            ("scheduled", "later", 90),
+            ("asked", "asked", 90),
+            ("late", "discarded", 29),
+            ("gone", "discarded", 31),
+        ):
             draft = drafts.start(session, aoi, "new", mailbox_id=mailbox.id, now=NOW)
             row = session.get_one(Draft, draft.id)
             row.files.append(DraftFile(name=name, content_type="text/plain", size=1, sha256=stored(name.encode())))
@@ -158,7 +164,7 @@ def test_files_of_drafts_go_a_month_after_they_were_discarded(engine: Engine) ->
             session.execute(update(Draft).where(Draft.id == row.id).values(state=state, updated_at=now - DAY * days))
         assert leftovers.forget_draft_files(session, now=now) == 1
     with db.reading() as session:
-        assert set(session.scalars(select(DraftFile.name))) == {"open", "late"}
+        assert set(session.scalars(select(DraftFile.name))) == {"open", "scheduled", "asked", "late"}
     assert clear().files == 1
 
 
