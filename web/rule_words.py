@@ -182,13 +182,13 @@ def choices() -> dict[str, dict[str, str]]:
 def rule(body: Told, names: Names) -> str:
     """When a mail arrives and the subject contains “請求”: give it to Aoi."""
     when = _or([trigger(one) for one in _list(body.get("triggers"))])
-    asked = body.get("condition")
+    asked = condition(body["condition"], names) if body.get("condition") else ""  # the editor's may have no line yet
     done = gettext(", ").join(action(one, names) for one in _list(body.get("actions")))
     if body.get("stop"):
         done = gettext("%(first)s, then ask no further rule", first=done) if done else gettext("ask no further rule")
     if not asked:
         return gettext("When %(when)s: %(done)s.", when=when, done=done)
-    return gettext("When %(when)s and %(asked)s: %(done)s.", when=when, asked=condition(asked, names), done=done)
+    return gettext("When %(when)s and %(asked)s: %(done)s.", when=when, asked=asked, done=done)
 
 
 def trigger(one: Told) -> str:

@@ -107,6 +107,8 @@ def test_the_editor_offers_texts_and_webhooks_and_a_rule_says_what_it_does(manag
     drawn = manager.post("/rules/new", FORM | both | {"change": "show"}).text
     assert re.search(rf'name="actions.0.template_id".*?value="{text_id}" selected>カタログ<', drawn, re.DOTALL)
     assert re.search(rf'name="actions.1.webhook_id".*?value="{hook_id}" selected>Warehouse<', drawn, re.DOTALL)
+    without = manager.post("/rules/new", FORM | both | {"change": "remove:condition.0"}).text
+    assert "When a mail arrives: answer it with “カタログ”, call the webhook “Warehouse”." in words_of(without)
     saved = manager.post("/rules/new", FORM | both)
     assert saved.status_code == 303
     rule, body = stored("Catalogues")
