@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
+
+import pytest
+from playwright.sync_api import expect
 
 from tests.web.conftest import Visitor, World
+from tests.web.test_rules_browser import accessible
 
 WEEK = {f"week.{day}": "0:00-12:00, 12:00-24:00" for day in ("mon", "tue", "wed", "thu", "fri", "sat", "sun")}
 OWN = {"kind": "own", "zone": "Asia/Tokyo", **WEEK}
@@ -49,3 +54,29 @@ def test_a_manager_sets_them_and_sees_them_with_the_team(signed_in: Callable[[st
     mei.get("/")
     mei.post("/appearance", {"locale": "ja"})
     assert "本日の勤務" in mei.get("/teams").text
+
+
+@pytest.mark.only_on("sqlite")
+def test_hours_are_chosen_with_the_keyboard_and_refused_at_their_field(
+    signed_page: Callable[..., Any], served: str, world: World
+) -> None:
+    page = signed_page("agent", bypass_csp=True)
+    page.goto(f"{served}/preferences/absence")
+    expect(page.get_by_label("Tuesday")).to_be_hidden()
+    page.get_by_label("Is there", exact=True).select_option(label="Hours of my own")
+    tuesday = page.get_by_label("Tuesday")
+    tuesday.fill("9:00-13:00, 12:00-18:00")
+    tuesday.press("Enter")
+    expect(page.locator("#week-tue-error")).to_be_visible()
+    expect(tuesday).to_have_value("9:00-13:00, 12:00-18:00")
+    accessible(page)
+    tuesday.fill("9:00-13:00")
+    tuesday.press("Enter")
+    page.get_by_text("The next seven days").click()
+    accessible(page)
+    for look in ("light", "dark"):
+        page.emulate_media(color_scheme=look)
+        accessible(page)
+    page.set_viewport_size({"width": 390, "height": 844})
+    wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    assert wide <= 0
