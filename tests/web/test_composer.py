@@ -337,6 +337,21 @@ def test_another_kind_of_answer_takes_the_place_only_when_the_words_are_safe(des
     expect(desk.get_by_role("link", name="Go on with your answer")).to_be_visible()
 
 
+def test_what_one_does_with_the_conversation_leaves_the_composer_open(desk: Page, world: World) -> None:
+    editor = writing(desk)
+    desk.keyboard.type("Half a sentence")
+    desk.locator("#menu-tag summary").click()
+    desk.locator("#menu-tag input[name=tag]").fill("returns")
+    desk.keyboard.press("Enter")
+    expect(desk.locator("[data-part=head] .tag-form")).to_contain_text("returns")
+    expect(editor).to_have_text("Half a sentence")
+    editor.focus()
+    desk.keyboard.press("End")
+    desk.keyboard.type(" and its end")
+    expect(desk.locator("[data-save-state]")).to_contain_text("Saved")
+    until(lambda: kept().html == "<div>Half a sentence and its end</div>")  # type: ignore[union-attr]
+
+
 def test_a_composer_that_was_only_opened_is_no_draft(desk: Page, served: str) -> None:
     writing(desk)
     desk.goto(f"{served}/drafts")

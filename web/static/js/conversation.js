@@ -123,7 +123,8 @@
       return;
     }
     const to = new URL(response.headers.get("X-Go") ?? location.href, location.href);
-    const stays = to.pathname === new URL(page.dataset.url, location.href).pathname && (to.searchParams.get("draft") ?? "") === (composer?.dataset.draft ?? "");
+    const draft = to.searchParams.get("draft"); // to go on with; none: what is being written stays open
+    const stays = to.pathname === new URL(page.dataset.url, location.href).pathname && (!draft || draft === composer?.dataset.draft);
     if (!stays) { location.assign(to); return; }
     await refresh(form);
     composer?.dispatchEvent(new Event("madoguchi:claim"));
