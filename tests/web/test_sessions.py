@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -133,7 +134,8 @@ def test_a_forgotten_password_says_the_same_to_everybody(visitor: Visitor) -> No
     known = visitor.post("/password-reset", {"email": "aoi@shop.example"})
     unknown = visitor.post("/password-reset", {"email": "nobody@shop.example"})
     assert known.status_code == unknown.status_code == 200
-    assert known.text == unknown.text
+    token = re.compile(r"[\w-]+\.[\w-]+\.[\w-]{20,}")  # another one each second
+    assert token.sub("", known.text) == token.sub("", unknown.text)
 
 
 def test_s27_the_clock_does_not_tell_who_is_in_the_team(visitor: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
