@@ -89,7 +89,7 @@ def make_engine(url: str, *, pool_size: int = 20) -> Engine:
 
 
 def _writes_in_transactions_only(connection: Any, _record: object) -> None:
-    """What runs outside of a transaction can only read (`to_read`); a transaction begins as one that writes."""
+    """What runs outside of a transaction can only read (`reading`); a transaction begins as one that writes."""
     connection.autocommit = True
     connection.execute("SET default_transaction_read_only = on")
     connection.autocommit = False
@@ -184,14 +184,7 @@ def transaction(on: Engine | None = None) -> Iterator[Session]:
         ring.out(session)
 
 
-@contextmanager
-def reading(on: Engine | None = None) -> Iterator[Session]:
-    """A session that only reads."""
-    with to_read(on) as session:
-        yield session
-
-
-def to_read(on: Engine | None = None) -> Session:
+def reading(on: Engine | None = None) -> Session:
     """A session that only reads; what it writes is refused (PostgreSQL) or dropped (SQLite). It takes no connection
     before the first question.
 

@@ -113,9 +113,10 @@ def page(session: Session, who: Viewer, *, now: datetime) -> tuple[TeamView, ...
     rows = session.scalars(select(Team).options(selectinload(Team.members)).order_by(Team.name)).all()
     houses = {team.id: _house(session, boxes.get(team.id, ())) for team in rows} if working else {}
     today = {
-        (team.id, user_id): shifts.today(shift, houses[team.id], now=now)
+        (team.id, one.user_id): shifts.today(working[one.user_id], houses[team.id], now=now)
         for team in rows
-        for user_id, shift in working.items()
+        for one in team.members
+        if one.user_id in working
     }
     return tuple(
         TeamView(

@@ -137,20 +137,7 @@ def state_words() -> dict[str, tuple[str, str, str]]:
 
 
 def _put_aside(approval_id: int) -> list[DraftFileView]:
-    return [
-        approvals.attach(
-            g.session,
-            g.who,
-            approval_id,
-            name=sent.filename,
-            content_type=sent.mimetype or "application/octet-stream",
-            data=sent.read(),
-            inline=bool(request.form.get("inline")),
-            now=g.now,
-        )
-        for sent in request.files.getlist("file")
-        if sent.filename
-    ]
+    return [approvals.attach(g.session, g.who, approval_id, **one, now=g.now) for one in drafts.sent_files()]
 
 
 def _ids(name: str) -> set[int]:

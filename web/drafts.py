@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from html import escape
@@ -138,20 +138,7 @@ def attach(draft_id: int) -> AnyResponse | Response | tuple[Any, int]:
     try:
         if not edge.fragment() and "rev" in request.form:
             keep(draft_id)
-        added = [
-            drafts.add_file(
-                g.session,
-                g.who,
-                draft_id,
-                name=sent.filename or "",
-                content_type=sent.mimetype or "application/octet-stream",
-                data=sent.read(),
-                inline=bool(request.form.get("inline")),
-                now=g.now,
-            )
-            for sent in request.files.getlist("file")
-            if sent.filename
-        ]
+        added = [drafts.add_file(g.session, g.who, draft_id, **one, now=g.now) for one in sent_files()]
         if not added:
             raise UserError(N_("Choose a file first."), field="file")
     except StaleDraft as error:
@@ -168,6 +155,18 @@ def attach(draft_id: int) -> AnyResponse | Response | tuple[Any, int]:
         html = "".join(render_template("drafts/file.html", file=one, draft_id=draft_id) for one in added)
         return jsonify(html=html, url=added[0].path)
     return redirect(where(drafts.show(g.session, g.who, draft_id), way_sent()), 303)
+
+
+def sent_files() -> Iterator[dict[str, Any]]:
+    """{name, content_type, data, inline} of each file that the form sent; the fields are `file` and `inline`."""
+    for sent in request.files.getlist("file"):
+        if sent.filename:
+            yield {
+                "name": sent.filename,
+                "content_type": sent.mimetype or "application/octet-stream",
+                "data": sent.read(),
+                "inline": bool(request.form.get("inline")),
+            }
 
 
 @pages.get("/drafts/<int:draft_id>/files/<int:file_id>")

@@ -195,7 +195,7 @@ def install(app: Flask) -> None:
 def _open() -> Session:
     """Lazy: no connection is taken before the first query."""
     if request.method in READING:
-        return db.to_read()
+        return db.reading()
     return Session(db.engine(), expire_on_commit=False)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from inbox import db
 from inbox.models import Approval, ApprovalPolicy, ApproverPool, Draft, SendRule, User
@@ -70,15 +71,20 @@ def test_nothing_leaves_before_all_is_ticked(japanese: World, served: str, signe
     until(lambda: conversation(japanese.free).status == "closed")
 
 
+def everything_needs_approval(session: Session, world: World) -> None:
+    """The manager approves."""
+    pool = ApproverPool(body={"name": "責任者", "approvers": [world.users["manager"]]})
+    session.add(pool)
+    session.flush()
+    session.add(ApprovalPolicy(body={"name": "全件", "pool": pool.id}))
+
+
 @pytest.mark.parametrize("width", [1280, 390])
 def test_a_mail_is_returned_asked_for_again_corrected_and_sent(
     japanese: World, served: str, signed_page: Open, width: int
 ) -> None:
     with db.transaction() as session:
-        pool = ApproverPool(body={"name": "責任者", "approvers": [japanese.users["manager"]]})
-        session.add(pool)
-        session.flush()
-        session.add(ApprovalPolicy(body={"name": "全件", "pool": pool.id}))
+        everything_needs_approval(session, japanese)
     screen = {"width": width, "height": 844}
     agent, manager = signed_page("agent", viewport=screen), signed_page("manager", viewport=screen)
     write(agent, served, japanese, "昨日発送しました。")
@@ -125,10 +131,7 @@ def test_the_approver_writes_in_the_editor_and_changes_the_files(
     japanese: World, served: str, signed_page: Open, width: int
 ) -> None:
     with db.transaction() as session:
-        pool = ApproverPool(body={"name": "責任者", "approvers": [japanese.users["manager"]]})
-        session.add(pool)
-        session.flush()
-        session.add(ApprovalPolicy(body={"name": "全件", "pool": pool.id}))
+        everything_needs_approval(session, japanese)
         session.add(SendRule(mailbox_id=japanese.support, rules=rules_to_json(SendRules(ask="always"))))
     screen = {"width": width, "height": 844}
     agent, manager = signed_page("agent", viewport=screen), signed_page("manager", viewport=screen)
@@ -186,10 +189,7 @@ def test_rich_words_that_the_approver_only_looked_at_stay_to_the_byte(
 ) -> None:
     a_request = '<div style="color:red">赤い<font face="serif">文字</font></div>\n<p>次の行</p>'
     with db.transaction() as session:
-        pool = ApproverPool(body={"name": "責任者", "approvers": [japanese.users["manager"]]})
-        session.add(pool)
-        session.flush()
-        session.add(ApprovalPolicy(body={"name": "全件", "pool": pool.id}))
+        everything_needs_approval(session, japanese)
     agent, manager = signed_page("agent"), signed_page("manager")
     write(agent, served, japanese, "赤い文字")
     agent.get_by_role("button", name="承認を依頼").click()

@@ -25,6 +25,14 @@ def note_of(world: World, text: str, *, by: str = "manager", on: int | None = No
         triage.note(session, who, on or world.mine, text, now=datetime.now(UTC))
 
 
+def a_note(page: Any, served: str, world: World) -> Any:
+    """Opens one's own conversation and in it the field for a note, by its key."""
+    page.goto(f"{served}/conversations/{world.mine}")
+    page.wait_for_selector("[data-conversation][data-live]")
+    page.keyboard.press("n")
+    return page.locator("#note-text")
+
+
 def unread(visitor: Visitor) -> int:
     return json.loads(visitor.get("/inbox/counts").text)["bell"]
 
@@ -186,10 +194,7 @@ def test_a_mention_in_japanese_is_completed_by_keys_and_rings_within_a_second(
     aoi.wait_for_selector("#push[data-connected]", state="attached")
     note_of(world, "@青井 一通目です")  # the listening thread has subscribed when this has arrived
     expect(aoi.locator(".bell-count")).to_have_text("1", timeout=5000)
-    mei.goto(f"{served}/conversations/{world.mine}")
-    mei.wait_for_selector("[data-conversation][data-live]")
-    mei.keyboard.press("n")
-    field = mei.locator("#note-text")
+    field = a_note(mei, served, world)
     field.press_sequentially("@青")
     expect(mei.get_by_role("option", name="青井 葵")).to_be_visible()
     field.press("Enter")
@@ -212,10 +217,7 @@ def test_a_team_is_completed_beside_people(signed_page: Any, served: str, world:
         team.members = [TeamMember(user_id=world.users["manager"])]
         session.add(team)
     page = signed_page("agent")
-    page.goto(f"{served}/conversations/{world.mine}")
-    page.wait_for_selector("[data-conversation][data-live]")
-    page.keyboard.press("n")
-    field = page.locator("#note-text")
+    field = a_note(page, served, world)
     field.press_sequentially("＠返")
     expect(page.get_by_role("option", name="返品 担当 チーム")).to_be_visible()
     field.press("Tab")
@@ -228,9 +230,7 @@ def test_a_team_is_completed_beside_people(signed_page: Any, served: str, world:
 @pytest.mark.only_on("sqlite")
 def test_a_refused_mention_is_told_at_the_field_and_the_words_stay(signed_page: Any, served: str, world: World) -> None:
     page = signed_page("agent")
-    page.goto(f"{served}/conversations/{world.mine}")
-    page.wait_for_selector("[data-conversation][data-live]")
-    page.keyboard.press("n")
+    a_note(page, served, world)
     field = page.get_by_label("Note for the team")
     field.fill("@Ben look")
     page.get_by_role("button", name="Add the note").click()
