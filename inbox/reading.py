@@ -17,7 +17,7 @@ SUBJECT_CHARACTERS = 2_000
 TEXT_CHARACTERS = 1_000_000  # of one mail's text; what is longer can be read in the original
 PEOPLE = 500  # addresses kept of one header
 
-_UNSAFE = re.compile("[\x00\ud800-\udfff]")
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,4 +166,10 @@ def _pairs(people: tuple[Address, ...]) -> tuple[list[str], ...]:
 def _clean(text: str, limit: int) -> str:
     """Without NUL, which PostgreSQL refuses, and lone surrogates, which nothing can store."""
     text = text[:limit]
-    return _UNSAFE.sub("\ufffd", text) if _UNSAFE.search(text) else text
+    if text.isascii():
+        return text.replace("\0", "\ufffd")
+    try:
+        text.encode()  # faster than a look for surrogates, which hardly any mail has
+    except UnicodeEncodeError:
+        text = _SURROGATE.sub("\ufffd", text)
+    return text.replace("\0", "\ufffd")

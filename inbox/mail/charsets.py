@@ -247,11 +247,15 @@ _DIFFERING = re.compile("[〜‖−¢£¬—]")
 
 _JAPANESE_ESCAPE = re.compile(rb"\x1b(?:\$[@B]|\$\([@BDOPQ]|\([IJ])")
 _SHIFT = re.compile(rb"\x1b(\$[@AB]|\$\([@ABCDOPQ]|\([ABHIJ]|&@)|([\x0e\x0f])")
+_IN_ROWS = bytes(range(0x21, 0x7F))  # both bytes of a character of JIS X 0208
 _HIGH = bytes(b | 0x80 if 0x21 <= b <= 0x7E else b for b in range(256))
 
 
 def _iso_2022_jp(data: bytes) -> str:
     """ISO-2022-JP as mail really is: CP50220 to CP50222, JIS X 0201/0208/0212/0213, NEC and IBM rows."""
+    plain = _plain_iso_2022_jp(data)
+    if plain is not None:
+        return plain
     out: list[str] = []
     state = b"(B"
     position = 0
@@ -264,6 +268,22 @@ def _iso_2022_jp(data: bytes) -> str:
             state = b"(I" if shift[2] == b"\x0e" else b"(B"
     _segment(out, data[position:], state)
     return "".join(out)
+
+
+def _plain_iso_2022_jp(data: bytes) -> str | None:
+    """RFC 1468 as nearly all mail keeps it, ASCII and JIS X 0208 in turn: without its escapes it is EUC-JP, decoded in
+    one go. None for everything else."""
+    head, *runs = data.replace(b"\x1b$@", b"\x1b$B").replace(b"\x1b(J", b"\x1b(B").split(b"\x1b$B")
+    pieces = [head]
+    for run in runs:
+        double, shift, single = run.partition(b"\x1b(B")
+        if not shift or len(double) % 2 or double.translate(None, _IN_ROWS):
+            return None
+        pieces += (double.translate(_HIGH), single)
+    joined = b"".join(pieces)
+    if b"\x1b" in joined or b"\x0e" in joined or b"\x0f" in joined or not b"".join(pieces[::2]).isascii():
+        return None
+    return _euc_jp(joined)
 
 
 def _segment(out: list[str], data: bytes, state: bytes) -> bytes:

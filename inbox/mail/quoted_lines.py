@@ -36,20 +36,29 @@ class Line:
 def named_lines(text: str, quoted_lines: Set[int] = frozenset()) -> list[Line]:
     """The lines of the text, each with its name; `quoted_lines` are numbers of lines known to be quoted."""
     lines = _split(text)
-    for number, line in enumerate(lines):
-        if _is_empty(line.text):
-            line.kind = EMPTY
-        elif number in quoted_lines or _is_quote(line.text):
-            line.kind = QUOTE
-    at, end = 0, min(len(lines), LINES_JUDGED)
-    while at < end:
-        line = lines[at]
-        if line.kind == TEXT and (text := _visible(line.text)) and not words.is_ordinary(text):
-            at += _name(lines, at, text)
-        else:
-            at += 1
+    at = 0
+    for number in _empty_and_quoted(lines, quoted_lines):
+        line = lines[number]
+        if number >= at and line.kind == TEXT and (text := _visible(line.text)) and not words.is_ordinary(text):
+            at = number + _name(lines, number, text)
     _mend_wrapped_quotes(lines)
     return lines
+
+
+def _empty_and_quoted(lines: list[Line], quoted_lines: Set[int]) -> list[int]:
+    """Names what is empty or quoted; the numbers of the lines that may be something else than text."""
+    doubtful = []
+    for number, line in enumerate(lines):
+        text = line.text
+        if _is_plain(text) and number not in quoted_lines:  # most lines of most mails
+            continue
+        if _is_empty(text):
+            line.kind = EMPTY
+        elif number in quoted_lines or _is_quote(text):
+            line.kind = QUOTE
+        elif number < LINES_JUDGED:
+            doubtful.append(number)
+    return doubtful
 
 
 def _split(text: str) -> list[Line]:
@@ -73,6 +82,18 @@ def _split(text: str) -> list[Line]:
 def _is_empty(text: str) -> bool:
     """Nothing, blanks, or characters that nobody sees: many programs write a zero-width space on an empty line."""
     return not text or text.isspace() or (text[0] in _UNSEEN and not _INVISIBLE.sub("", text).strip())
+
+
+def _is_plain(text: str) -> bool:
+    """Whether a line surely is neither empty nor quoted nor anything that `_name` names."""
+    return (
+        text[:2].isalpha()
+        and len(text) < LINE_JUDGED
+        and not text[-1].isspace()
+        and ">" not in text[:5]
+        and words.is_ordinary(text)
+        and (text.isascii() or _INVISIBLE.search(text) is None)
+    )
 
 
 def _is_quote(text: str) -> bool:

@@ -8,11 +8,11 @@ Queries are only ever built from such tokens, so nothing that a person types can
 
 from __future__ import annotations
 
-import operator
 import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterator
+from itertools import zip_longest
 
 from routing.words import KANA, with_long_vowels
 
@@ -30,10 +30,15 @@ _CJK = (
 )
 _RUN = re.compile(rf"([{_CJK}]+)|([^\W_{_CJK}]+)")
 _WORD = re.compile("[a-z0-9]+")
+# Two characters that are no letters, so that no run contains them: between runs, and in place of a word.
+_SEAM, _A_WORD = "\x01", "\ue000"
+_OVER_A_SEAM = re.compile(f"{_SEAM}. ")
 _SMALL = "ぁぃぅぇぉっゃゅょゎゕゖ"
 _LARGE = "あいうえおつやゆよわかけ"
 _FOLDED = KANA | {ord(small): ord(large) for small, large in zip(_SMALL, _LARGE, strict=True)}
 _FOLDED |= {ord(small) + 0x60: ord(large) for small, large in zip(_SMALL, _LARGE, strict=True)}
+# A hundred `str.replace`, which look for one character each, take a seventh of the time of one `str.translate`.
+_REPLACED = tuple((chr(one), chr(other)) for one, other in _FOLDED.items())
 # The long vowel and the middle dot may be written or not (サーバー, サーバ; ユーザー・ガイド): neither is kept.
 _DROPPED = re.compile("[ー・゛゜]")
 _ACCENT = re.compile("[\u0300-\u036f]")
@@ -46,10 +51,12 @@ def folded(text: str) -> str:
     if text.isascii():
         return text.replace("\0", " ").lower()
     text = unicodedata.normalize("NFKC", text.replace("\0", " ")).casefold()
-    text = _DROPPED.sub("", with_long_vowels(text)).translate(_FOLDED)
-    if not text.isascii():
-        text = _without_accents(text)
-    return text
+    text = _DROPPED.sub("", with_long_vowels(text))
+    if text.isascii():
+        return text
+    for one, other in _REPLACED:
+        text = text.replace(one, other)
+    return _without_accents(text)
 
 
 def _without_accents(text: str) -> str:
@@ -64,14 +71,26 @@ def index_words(text: str) -> str:
     text = folded(text)
     if text.isascii():
         return " ".join([word[:MAX_WORD] for word in _WORD.findall(text)])
-    out: list[str] = []
-    for cjk, word in _RUN.findall(text):
-        if cjk:  # the last character stands alone, so that a prefix search for one character finds it
-            out += map(operator.add, cjk, cjk[1:])
-            out.append(cjk[-1])
-        else:
-            out.append(word[:MAX_WORD])
-    return " ".join(out)
+    runs = _RUN.findall(text)
+    words = [word[:MAX_WORD] for _cjk, word in runs if word]
+    pairs = _in_pairs(_SEAM.join([cjk or _A_WORD for cjk, _word in runs]))
+    return "".join([part for both in zip_longest(pairs.split(_A_WORD), words, fillvalue="") for part in both])
+
+
+def _in_pairs(runs: str) -> str:
+    """鯖缶詰 becomes 鯖缶 缶詰 詰: the last character stands alone, so that a prefix search for one character finds it.
+
+    The text is laid into each third place, once more one character later, and blanks between: for whole texts at once,
+    several times faster than pair by pair. Pairs that lead over a seam are mended afterwards.
+    """
+    units = runs.encode("utf-16-le")
+    if len(units) != 2 * len(runs):  # characters of two units
+        return " ".join([run[at : at + 2] for run in runs.split(_SEAM) for at in range(len(run))])
+    laid = bytearray(b" \0" * (3 * len(runs)))
+    for unit in (0, 1):
+        laid[unit::6] = units[unit::2]
+        laid[2 + unit : -6 : 6] = units[2 + unit :: 2]
+    return _OVER_A_SEAM.sub("", laid[:-4].decode("utf-16-le")).replace(_SEAM, "")
 
 
 def chunks(text: str, *, size: int = CHUNK, overlap: int = OVERLAP) -> Iterator[str]:

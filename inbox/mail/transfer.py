@@ -6,6 +6,8 @@ import binascii
 import re
 from typing import NamedTuple
 
+import pybase64
+
 
 def encoding_of(text: str) -> str:
     """base64, quoted-printable, uuencode, or "" for everything that needs no decoding."""
@@ -104,7 +106,7 @@ def decode_base64(raw: bytes) -> bytes:
     end = raw.find(b"=")
     if end < 0 or not raw[end:].strip(b"= \t\r\n"):
         try:
-            return binascii.a2b_base64(raw)
+            return pybase64.b64decode(raw)
         except binascii.Error:
             pass
     cleaned = _NOT_BASE64.sub(b"", raw)

@@ -125,3 +125,13 @@ def test_escape_sequences_of_any_kind_never_raise(data):
     decode(
         b"\x1b$B" + data + b"\x1b(I" + data + b"\x1b$(D" + data + b"\x1b$(P" + data + b"\x1b$(C" + data, "iso-2022-jp"
     )
+
+
+@given(st.text(st.sampled_from("abc 1\r\n請求書あいう、。「」ー〇々"), max_size=60))
+def test_iso_2022_jp_as_nearly_all_mail_has_it_comes_back(text):
+    """Also in pieces that lead to the careful way: a run that the line's end closes, and one that nothing closes."""
+    data = text.encode("iso2022_jp")
+    assert decode(data, "iso-2022-jp").text == text
+    assert decode(data.removesuffix(b"\x1b(B"), "iso-2022-jp").text == text
+    assert decode(data.replace(b"\x1b(B\n", b"\n"), "iso-2022-jp").text == text
+    assert decode(data.replace(b"\x1b$B", b"\x1b$@").replace(b"\x1b(B", b"\x1b(J"), "iso-2022-jp").text == text

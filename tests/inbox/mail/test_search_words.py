@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sqlite3
 import time
 
@@ -12,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from inbox.mail.search_words import chunks, fts5_query, index_words, ts_query
+from inbox.mail.search_words import chunks, folded, fts5_query, index_words, ts_query
 
 
 def _finds(query: str, text: str) -> bool:
@@ -48,6 +49,17 @@ def _finds(query: str, text: str) -> bool:
 )
 def test_words_are_found(query: str, text: str) -> None:
     assert _finds(query, text)
+
+
+@given(st.text(st.sampled_from("鯖缶詰がァー々ab1 _\x01\ue000é𠀋한ᄀꀀ\n"), max_size=30))
+@settings(max_examples=400)
+def test_each_character_stands_with_its_neighbour_and_words_stand_whole(text: str) -> None:
+    """The tokens one by one, as the index makes them of whole texts at once."""
+    cjk = "[々〇\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af\u1100-\u11ff\U00020000-\U0003134f]+"
+    tokens: list[str] = []
+    for run in re.findall(rf"{cjk}|[^\W_]+?(?={cjk}|[\W_]|$)", folded(text)):
+        tokens += [run[at : at + 2] for at in range(len(run))] if re.match(cjk, run) else [run]
+    assert index_words(text) == " ".join(tokens)
 
 
 @pytest.mark.parametrize(
