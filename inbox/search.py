@@ -419,17 +419,22 @@ def _marks(message: Message, mailbox_id: int) -> str:
     if message.attachments:
         marks.append(FILES)
     subject, names = message.subject[:2_000], [a.name for a in message.attachments[:100]]
+    fields = [(mark, [*map(_index_words, texts)]) for mark, texts in _fields(subject, sender, recipients)]
     return " ".join(
         [
             *marks,
-            *(search_query.field_words(mark, texts) for mark, texts in _fields(subject, sender, recipients)),
-            *(index_words(words) for words in (subject, *sender, *recipients, *names)),
+            *(mark + token for mark, texts in fields for words in texts for token in words.split()),
+            *(words for _mark, texts in fields for words in texts),
+            *map(index_words, names),
         ]
     )
 
 
 def _fields(subject: str, sender: list[str], recipients: list[str]) -> list[tuple[str, list[str]]]:
     return [(SUBJECT, [subject]), (SENDER, sender), (RECIPIENT, recipients)]
+
+
+_index_words = lru_cache(maxsize=2_000)(index_words)  # the same people and subjects come again and again
 
 
 @lru_cache(maxsize=20_000)

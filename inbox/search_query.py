@@ -7,7 +7,6 @@ Tokens of a field carry a private-use character in front, which no typed word ca
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 
@@ -90,11 +89,6 @@ def phrases(text: str, *, field: str = "", prefix: bool = False) -> list[Term]:
     tokens = [token for run in runs[:-1] for token in run] + list(last.tokens)
     open_end = last.prefix and (prefix or _is_cjk(last.tokens[-1]))
     return [Term(tuple(field + token for token in tokens), open_end)]
-
-
-def field_words(mark: str, texts: Iterable[str]) -> str:
-    """The tokens of a field for the index."""
-    return " ".join(mark + token for text in texts for token in index_words(text).split())
 
 
 def fts5(query: Query, *, within: tuple[Term, ...] = ()) -> str:

@@ -41,7 +41,6 @@ def copy_of(candidates: list[Stored], reading: Reading) -> Stored | None:
 def _candidates(known: Knowledge, reading: Reading) -> list[tuple[Conversation, bool]]:
     """Conversations that the mail names, the most trustworthy first, and whether the named mail really stands there."""
     found: dict[Conversation, bool] = {}
-    led_to = {known.conversation(one) for one in known.threads.values()}  # also where what stood here was moved
     stand = (known.conversation(known.threads.get(key)) for key in reading.names)
     nearest = next(
         (one for key, one in zip(reading.names, stand, strict=True) if one and _stands(known, key, one)), None
@@ -50,7 +49,7 @@ def _candidates(known: Knowledge, reading: Reading) -> list[tuple[Conversation, 
         conversation = known.conversations.get(conversation_id)
         if nearest not in (None, conversation):
             continue  # the mail of ours that it answers was split off since
-        if conversation is not None and (conversation.mailbox_id == known.mailbox_id or conversation in led_to):
+        if conversation is not None and (conversation.mailbox_id == known.mailbox_id or _leads_to(known, conversation)):
             # its number alone proves nothing: after a restored backup another conversation has it
             found[conversation] = any(_stands(known, key, conversation) for key in reading.names)
     for key in reading.names:
@@ -63,6 +62,11 @@ def _candidates(known: Knowledge, reading: Reading) -> list[tuple[Conversation, 
         if conversation is not None:
             found[conversation] = False
     return list(found.items())
+
+
+def _leads_to(known: Knowledge, conversation: Conversation) -> bool:
+    """Whether a key of this mailbox leads there: what stood here was moved."""
+    return any(known.conversation(one) is conversation for one in known.threads.values())
 
 
 def _stands(known: Knowledge, key: str, conversation: Conversation) -> bool:
