@@ -12,8 +12,8 @@ import pytest
 from playwright.sync_api import Page, expect
 from sqlalchemy import select
 
-from inbox import db, people, presence, replies
-from inbox.models import Claim, Conversation, Draft, DraftFile, Outgoing, ReadMark
+from inbox import db, drafts, people, presence, replies
+from inbox.models import Claim, Conversation, Draft, DraftFile, Outgoing, ReadMark, User
 from tests.inbox.cast import a_message
 from tests.servers.valkey import Valkey
 from tests.web.conftest import World, conversation
@@ -286,6 +286,32 @@ def test_everything_works_without_scripts(served: str, signed_page: Open, world:
     page.get_by_role("button", name="Send and close").first.click()
     page.get_by_role("button", name="Undo").first.click()
     expect(page.get_by_role("textbox", name="Text of the mail")).to_have_value("Plain words")
+
+
+@pytest.mark.parametrize("scripts", [True, False])
+def test_what_is_refused_stands_before_the_eyes_at_its_field(
+    served: str, signed_page: Open, world: World, scripts: bool
+) -> None:
+    with db.transaction() as session:
+        story = session.get_one(Conversation, world.free)
+        for n in range(3):
+            a_message(session, story, "One line of many\n" * 40, at=datetime.now(UTC), subject=f"Long {n}")
+        who = people.of(session, session.get_one(User, world.users["agent"]))
+        draft = drafts.start(session, who, "reply", conversation_id=story.id, now=datetime.now(UTC))
+        fields = {"text": "Words that stay", "to": ()}
+        drafts.save(session, who, draft.id, rev=draft.rev, fields=fields, now=datetime.now(UTC))
+    page = signed_page("agent", java_script_enabled=scripts)
+    page.goto(f"{served}/conversations/{world.free}?box=open")
+    page.get_by_role("button", name="Reply", exact=True).first.click()
+    page.get_by_role("button", name="Send and close").first.click()
+    expect(page.get_by_label("To", exact=True)).to_be_focused()
+    expect(page.get_by_text("Say to whom it shall go.")).to_be_in_viewport()
+    page.get_by_label("To", exact=True).fill("taro@example.jp")
+    words = page.get_by_role("textbox", name="Text of the mail")
+    words.fill("")
+    page.get_by_role("button", name="Send and close").first.click()
+    expect(words).to_be_focused()
+    expect(page.get_by_text("Write something first.")).to_be_in_viewport()
 
 
 @pytest.mark.parametrize(("theme", "size"), [("light", {"width": 1440, "height": 900}), ("dark", PHONE)])

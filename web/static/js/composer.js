@@ -281,6 +281,8 @@
 
     if (root.dataset.focus === "yes") editor.focus(true);
     else if (root.dataset.focus === "to") root.querySelector("input[name=to]")?.focus();
+    const refused = root.querySelector("#composer-text-error"); // the field that a page without scripts focuses is hidden here
+    if (refused) { editor.focus(true); refused.scrollIntoView({ block: "nearest" }); }
     document.dispatchEvent(new CustomEvent("madoguchi:composing"));
   }
 
