@@ -95,9 +95,15 @@ def take_over(session: Session, who: Viewer, conversation_id: int, *, reason: st
 
 def must_not_be_claimed(session: Session, who: Viewer, conversation_id: int, *, now: datetime) -> None:
     """Raises Conflict while somebody else is writing; for actions that would pull the ground from under that person."""
+    held = of_another(session, who, conversation_id, now=now)
+    if held is not None:
+        raise Conflict(N_("%(name)s is writing an answer just now."), name=held.holder)
+
+
+def of_another(session: Session, who: Viewer, conversation_id: int, *, now: datetime) -> Claimed | None:
+    """The claim of a colleague who is writing; None while nobody but `who` is."""
     held = _living(session, conversation_id, now=now)
-    if held is not None and held.user_id != who.id:
-        raise Conflict(N_("%(name)s is writing an answer just now."), name=held_by(session, held).holder)
+    return held_by(session, held) if held is not None and held.user_id != who.id else None
 
 
 def forget_lapsed(session: Session, *, now: datetime) -> int:

@@ -11,7 +11,7 @@ from typing import Any
 from flask import Blueprint, Response, g, jsonify, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
-from inbox import approvals, drafts, presence, sidebar
+from inbox import approvals, drafts, people, presence, sidebar
 from inbox.config import settings
 from inbox.drafts import DraftView, StaleDraft
 from inbox.errors import N_, Conflict, NotFound, UserError
@@ -53,7 +53,7 @@ def start() -> AnyResponse | str:
         now=g.now,
     )
     if edge.fragment():
-        return render_template("drafts/composer.html", composer=composer(draft, way=way_sent(), focus=True))
+        return _alone(draft)
     return redirect(where(draft, way_sent()), 303)
 
 
@@ -95,7 +95,7 @@ def change_kind(draft_id: int) -> AnyResponse | str | tuple[Any, int]:
     except StaleDraft as error:
         return conflict_page(error)
     if edge.fragment():
-        return render_template("drafts/composer.html", composer=composer(draft, way=way_sent(), focus=True))
+        return _alone(draft)
     return redirect(where(draft, way_sent()), 303)
 
 
@@ -217,6 +217,15 @@ class Composer:
     def behind(self) -> bool:
         """Whether something arrived that the author has not said to have read."""
         return self.now_at > self.seen_version
+
+
+def _alone(draft: DraftView) -> str:
+    """The composer as a script sets it in, with what its page would say of the conversation by now."""
+    more: dict[str, Any] = {}
+    if draft.conversation_id is not None:
+        more["holder"] = presence.of_another(g.session, g.who, draft.conversation_id, now=g.now)
+        more["now_at"] = people.conversation(g.session, g.who, draft.conversation_id).version
+    return render_template("drafts/composer.html", composer=composer(draft, way=way_sent(), focus=True, **more))
 
 
 def composer(

@@ -224,7 +224,11 @@ def test_a_colleague_who_writes_is_seen_within_a_moment(desk: Page, world: World
         presence.claim(session, mei, world.free, now=datetime.now(UTC))
     expect(desk.get_by_text("Mei is writing")).to_be_visible()
     writing(desk)
+    expect(desk.get_by_text("Mei is writing an answer")).to_be_visible()
     desk.keyboard.type("Me too")
+    expect(desk.locator("[data-save-state]")).to_contain_text("Saved")
+    desk.reload()  # the whole page says it, too, and one writes on
+    expect(desk.get_by_role("textbox", name="Text of the mail")).to_be_focused()
     expect(desk.get_by_text("Mei is writing an answer")).to_be_visible()
     desk.get_by_text("Take over", exact=True).click()
     desk.get_by_label("Reason").fill("She is at lunch")

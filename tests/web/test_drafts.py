@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -11,7 +12,7 @@ from sqlalchemy import select
 
 from inbox import db
 from inbox.config import settings
-from inbox.models import Claim, Draft, DraftFile
+from inbox.models import Claim, Conversation, Draft, DraftFile
 from tests.web.conftest import Visitor, World
 from tests.web.stories import PIXEL
 
@@ -188,6 +189,31 @@ def test_a_file_comes_with_the_words_when_there_are_no_scripts(agent: Visitor, w
     assert done.status_code == 303
     assert the_draft().text == "typed before"
     assert "a.txt" in agent.get(done.headers["Location"]).text
+
+
+# -- set in by a script
+
+
+def test_a_composer_that_is_set_in_says_at_once_that_a_colleague_writes(
+    agent: Visitor, signed_in: Callable[..., Visitor], world: World
+) -> None:
+    signed_in("manager").post(f"/conversations/{world.free}/claim")
+    told = "Mei is writing an answer"
+    answer = {"kind": "reply", "conversation_id": world.free}
+    assert told in agent.post("/drafts", answer, headers=SCRIPT).text
+    changed = {"rev": 1, "new_kind": "forward", "text": "Words"}
+    assert told in agent.post(f"/drafts/{the_draft().id}/kind", changed, headers=SCRIPT).text
+    assert told not in signed_in("manager").post("/drafts", answer, headers=SCRIPT).text
+
+
+def test_another_kind_of_answer_still_says_what_arrived_meanwhile(agent: Visitor, world: World) -> None:
+    draft = started(agent, world)
+    with db.transaction() as session:
+        session.get_one(Conversation, world.free).version += 1
+    changed = {"rev": 1, "new_kind": "reply_all", "seen_version": the_draft().seen_version, "text": "Words"}
+    page = agent.post(f"/drafts/{draft}/kind", changed, headers=SCRIPT).text
+    assert re.search(r"data-arrived data-version=\"\d+\" role", page)
+    assert "The conversation went on since you began to write." in page
 
 
 # -- the list, discarding, new mail

@@ -11,7 +11,7 @@
     if (root.dataset.started) return;
     root.dataset.started = "yes";
     const words = JSON.parse(root.dataset.words);
-    const form = root.querySelector("form");
+    const form = root.querySelector("form:not(#takeover-form)"); // that of who writes already stands before it
     const state = root.querySelector("[data-save-state]");
     const textarea = form.elements.text;
     const rev = form.elements.rev;
