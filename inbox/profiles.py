@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import bindparam, case, func, literal_column, select
+from sqlalchemy import bindparam, case, func, literal_column, select, true
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
 from inbox import conversations, db, kept_deadlines, people
 from inbox.errors import N_, NotFound, UserError
-from inbox.models import Conversation, Mailbox, Person, PersonAddress
+from inbox.models import Conversation, Mailbox, Message, Person, PersonAddress
 from inbox.models.conversations import JOINED
 from inbox.people import Viewer
 
@@ -50,7 +50,7 @@ class Profile:
     phase: str
     note: str
     blocked: bool
-    first_seen: datetime
+    first_seen: datetime | None  # the oldest mail that the viewer may see
     addresses: tuple[ProfileAddress, ...]
     conversations: int
     open: int
@@ -189,7 +189,13 @@ _SEEN = (
     db.one_of(Conversation.mailbox_id + 0, "mailboxes"),
     Conversation.status != JOINED,
 )
-_EVERY = select(Conversation.id, Conversation.status).where(*_SEEN).limit(COUNTED).subquery()
+_BEGAN = select(func.min(Message.at)).where(Message.conversation_id == Conversation.id).scalar_subquery()
+_EVERY = select(Conversation.status, _BEGAN.label("began")).where(*_SEEN).limit(COUNTED).subquery()
+_COUNTS = select(
+    func.count().label("every"),
+    func.count(case((_EVERY.c.status == "open", 1))).label("open"),
+    func.min(_EVERY.c.began).label("first_seen"),  # a person's own row is no older than the import of their mail
+).subquery()
 ADDRESSES = (
     select(
         PersonAddress.id,
@@ -215,12 +221,13 @@ _OTHERS = (
         Person.phase,
         Person.note,
         Person.blocked,
-        Person.created_at.label("first_seen"),
-        select(func.count()).select_from(_EVERY).scalar_subquery().label("every"),
-        select(func.count()).select_from(_EVERY).where(_EVERY.c.status == "open").scalar_subquery().label("open"),
+        _COUNTS.c.every,
+        _COUNTS.c.open,
+        _COUNTS.c.first_seen,
     )
     .join(Mailbox, Mailbox.id == Conversation.mailbox_id)
     .join(Person, Person.id == Conversation.person_id)
+    .join(_COUNTS, true())
     .where(*_SEEN)
     .order_by(Conversation.activity_at.desc())
     .limit(OTHERS + 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -70,6 +71,16 @@ def test_what_is_written_down_is_one_line_each_and_stands_in_the_history(session
     )
     write(session, aoi, made, tier="ハイタッチ")
     assert len(told(session, made)) == 1, "nothing changed"
+
+
+def test_a_customer_is_known_since_their_oldest_mail_not_since_its_import(session, support, aoi, taro) -> None:
+    elsewhere = a_mailbox(session, "Sales")
+    for mailbox, days in ((support, 400), (support, 20), (elsewhere, 900)):
+        story = a_conversation(session, mailbox, person=taro, at=NOW)
+        a_message(session, story, at=NOW - timedelta(days=days))
+    found = profiles.of_conversation(session, aoi, waiting(session, support, taro).id)
+    assert found.first_seen == NOW - timedelta(days=400), "a mailbox out of sight tells nothing"
+    assert (found.conversations, found.open) == (3, 3)
 
 
 def test_a_note_that_is_too_long_is_refused_and_nothing_is_written(session, support, aoi, taro) -> None:
