@@ -29,6 +29,15 @@ def test_a_note_stands_above_the_list_until_it_is_read_or_over(
     assert "折り返し" not in agent.get("/inbox/open").text
 
 
+def test_in_japanese_too_a_note_says_until_when_it_stands(agent: Visitor, world: World) -> None:
+    until = agent.get("/handovers").text.split('name="until"')[1].split('value="')[1].split('"')[0]
+    agent.post("/handovers", {"text": "Words", "mailbox": world.support, "until": until})
+    agent.post("/appearance", {"locale": "ja"})
+    header = agent.get("/handovers").text.split("<header>")[1].split("</header>")[0]
+    assert f"{until[11:16]}</time> まで" in header
+    assert "から" not in header
+
+
 def test_a_refused_note_keeps_its_words(agent: Visitor, world: World) -> None:
     for typed, field in (
         ({"text": "", "mailbox": world.support, "until": LATER}, "text"),
