@@ -225,6 +225,35 @@ def test_at_phone_width_the_sidebar_is_a_drawer(sign_in: SignIn) -> None:
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
 
 
+@pytest.mark.parametrize("viewport", [{"width": 1440, "height": 900}, PHONE])
+def test_a_filter_is_filled_in_as_a_whole_and_then_asked_for(sign_in: SignIn, viewport: dict[str, int]) -> None:
+    page = sign_in(viewport=viewport)
+    here = page.url
+    page.get_by_text("Filter", exact=True).click()
+    page.get_by_label("Words", exact=True).fill("届きません")
+    page.get_by_label("Waits for hours").fill("90")
+    page.get_by_label("Priority").select_option("normal")
+    show = page.get_by_role("button", name="Show", exact=True)
+    expect(show).to_be_in_viewport(ratio=1)
+    assert page.url == here, "a field that is left asks for nothing yet"
+    show.click()
+    page.wait_for_url(re.compile("text=.+&waiting=90&priority=normal"))
+    expect(page.get_by_text("Nothing waits for an owner")).to_be_visible()
+
+
+def test_on_a_phone_what_is_done_with_chosen_ones_hangs_from_its_button(sign_in: SignIn) -> None:
+    page = sign_in(viewport=PHONE)
+    page.get_by_label("Choose: 届きません").check()
+    more = page.locator(".bulk-actions summary").filter(has_text="More")
+    more.click()
+    unread = page.get_by_role("button", name="Mark as unread")
+    expect(unread).to_be_in_viewport(ratio=1)
+    top, bottom = unread.bounding_box(), more.bounding_box()
+    assert top is not None
+    assert bottom is not None
+    assert top["y"] > bottom["y"] + bottom["height"]
+
+
 def test_the_theme_follows_the_system_and_then_the_person(sign_in: SignIn) -> None:
     page = sign_in(color_scheme="dark")
     ground = "getComputedStyle(document.querySelector('.main')).backgroundColor"
@@ -260,6 +289,7 @@ def test_the_pages_are_accessible(sign_in: SignIn, served: str, world: World, sc
         "/inbox/open",
         "/inbox/snoozed",
         "/search",
+        "/search?q=Words",
         "/search?q=none",
         "/nowhere",
         "/inbox/mine#keys",

@@ -318,6 +318,20 @@ def test_what_is_refused_stands_before_the_eyes_at_its_field(
     expect(page.get_by_text("Write something first.")).to_be_in_viewport()
 
 
+def test_on_a_phone_every_way_to_send_can_be_read(served: str, signed_page: Open, world: World) -> None:
+    page = signed_page("agent", viewport=PHONE)
+    page.goto(f"{served}/conversations/{world.free}?box=open")
+    page.get_by_role("button", name="Reply", exact=True).first.click()
+    page.get_by_label("Other ways to send").click()
+    for way in ("Send and close", "Send and wait for the customer", "Send and keep open"):
+        button = page.locator(".send-more").get_by_role("button", name=way)
+        expect(button).to_be_visible()
+        box = button.bounding_box()
+        assert box is not None
+        assert box["x"] >= 0, way
+        assert box["x"] + box["width"] <= PHONE["width"], way
+
+
 @pytest.mark.parametrize(("theme", "size"), [("light", {"width": 1440, "height": 900}), ("dark", PHONE)])
 def test_axe_finds_nothing(served: str, signed_page: Open, world: World, theme: str, size: dict[str, int]) -> None:
     page = signed_page("agent", viewport=size, color_scheme=theme)

@@ -156,7 +156,8 @@
     document.querySelector("[data-drawer]").setAttribute("aria-expanded", String(open));
     if (open) document.querySelector(".side a")?.focus();
   }
-  for (const form of document.querySelectorAll("form[data-auto]")) form.addEventListener("change", () => form.requestSubmit());
+  // what stands in a menu is filled in together and has a button of its own
+  for (const form of document.querySelectorAll("form[data-auto]")) form.addEventListener("change", (event) => { if (!event.target.closest(".menu")) form.requestSubmit(); });
 
   // forms that come back to where they were sent from
   function comesBack(form) {
