@@ -292,6 +292,22 @@ def test_everything_works_without_scripts(served: str, signed_page: Open, world:
     expect(page.get_by_role("textbox", name="Text of the mail")).to_have_value("Plain words")
 
 
+def test_who_comes_to_a_draft_by_its_address_writes_at_once(served: str, signed_page: Open, world: World) -> None:
+    with db.transaction() as session:
+        who = people.of(session, session.get_one(User, world.users["agent"]))
+        draft = drafts.start(session, who, "reply", conversation_id=world.free, now=datetime.now(UTC))
+        drafts.save(session, who, draft.id, rev=draft.rev, fields={"text": "Words"}, now=datetime.now(UTC))
+    page = signed_page("agent")
+    page.goto(f"{served}/drafts")
+    page.get_by_role("link", name=re.compile("Re: 届きません")).click()
+    page.wait_for_url("**#composer")
+    page.wait_for_selector("[data-conversation][data-live]")
+    page.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")  # it was shown
+    page.keyboard.type(" e")
+    expect(page.get_by_role("textbox", name="Text of the mail")).to_have_text("Words e")
+    assert conversation(world.free).status == "open", "a letter is no key"
+
+
 @pytest.mark.parametrize("scripts", [True, False])
 def test_what_is_refused_stands_before_the_eyes_at_its_field(
     served: str, signed_page: Open, world: World, scripts: bool

@@ -279,10 +279,17 @@
       editor.focus();
     });
 
-    if (root.dataset.focus === "yes") editor.focus(true);
-    else if (root.dataset.focus === "to") root.querySelector("input[name=to]")?.focus();
+    begin();
     const refused = root.querySelector("#composer-text-error"); // the field that a page without scripts focuses is hidden here
     if (refused) { editor.focus(true); refused.scrollIntoView({ block: "nearest" }); }
+    function begin() {
+      if (root.dataset.focus === "yes") editor.focus(true);
+      else if (root.dataset.focus === "to") root.querySelector("input[name=to]")?.focus();
+    }
+    // a browser that goes to the address's #composer only after this takes the focus away again; what is typed then would be keys
+    const untouched = new AbortController();
+    root.addEventListener("focusout", (event) => { if (!event.relatedTarget && document.hasFocus()) setTimeout(begin); }, { once: true, signal: untouched.signal });
+    for (const act of ["pointerdown", "keydown"]) addEventListener(act, () => untouched.abort(), { once: true, capture: true });
     document.dispatchEvent(new CustomEvent("madoguchi:composing"));
   }
 
