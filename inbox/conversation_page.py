@@ -231,6 +231,7 @@ class ConversationView:
     person: Profile | None
     suggestions: tuple[Suggestion, ...]
     names: dict[int, str]  # of people that events speak of
+    team_names: dict[int, str]  # of teams that events speak of, while they stand
 
 
 def show(
@@ -242,7 +243,7 @@ def show(
         raise NotFound
     row = heads[0]
     messages, older = _messages(session, row, now=now, before=before)
-    notes, events, names = _history(session, row, since=messages[0].at if older else None)
+    notes, events, names, team_names = _history(session, row, since=messages[0].at if older else None)
     company = _company(session, row, who, now=now)
     every = drafts.of_conversation(session, conversation_id) if row.drafts else ()
     return ConversationView(
@@ -288,6 +289,7 @@ def show(
         person=_person(session, who, row, company.addresses),
         suggestions=_suggestions(session, who, row),
         names=names,
+        team_names=team_names,
     )
 
 
@@ -365,9 +367,10 @@ def split(text: str, new_text: str) -> tuple[str, str]:
     return new_text.strip("\n"), text.strip("\n") if new_text.strip() != text.strip() else ""
 
 
-def _teams(session: Session, notes: Iterable[Any]) -> dict[int, tuple[str, frozenset[int]]]:
-    """Name and members of the teams that these notes mention, as they are today."""
+def _teams(session: Session, notes: Iterable[Any], events: Iterable[Any]) -> dict[int, tuple[str, frozenset[int]]]:
+    """Name and members of the teams that these notes mention and that these events speak of, as they are today."""
     ids = {one[3] for note in notes for one in note.mentions if one[2] is None}
+    ids |= {event.about["team_after"] for event in events if event.about.get("team_after")}
     if not ids:
         return {}
     members: dict[int, list[int]] = {}
@@ -389,10 +392,13 @@ def _mention(stored: list[Any], teams: dict[int, tuple[str, frozenset[int]]]) ->
 
 def _history(
     session: Session, row: Any, *, since: datetime | None
-) -> tuple[tuple[NoteView, ...], tuple[EventView, ...], dict[int, str]]:
-    """Notes and events; with earlier messages left out also what happened before the first one shown."""
+) -> tuple[tuple[NoteView, ...], tuple[EventView, ...], dict[int, str], dict[int, str]]:
+    """Notes and events, names of people and of teams; with earlier messages left out also what happened before the
+    first one shown.
+    """
     rows = db.rows(session, _NOTES, {"id": row.id}) if row.notes else ()
-    teams = _teams(session, rows)
+    happened = db.rows(session, _EVENTS, {"id": row.id})
+    teams = _teams(session, rows, happened)
     notes = [
         NoteView(
             id=note.id,
@@ -413,7 +419,7 @@ def _history(
             kind=event.kind,
             about=event.about,
         )
-        for event in db.rows(session, _EVENTS, {"id": row.id})
+        for event in happened
     ]
     spoken_of = {user_id for event in events for user_id in (event.about.get("before"), event.about.get("after"))}
     ids = sorted(user_id for user_id in spoken_of if isinstance(user_id, int) and not isinstance(user_id, bool))
@@ -423,6 +429,7 @@ def _history(
         tuple(note for note in reversed(notes) if since is None or note.at >= since),
         tuple(event for event in reversed(events) if since is None or event.at >= since),
         names,
+        {team_id: name for team_id, (name, _members) in teams.items()},
     )
 
 

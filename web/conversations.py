@@ -152,7 +152,7 @@ def _shown(view: ConversationView) -> Shown:
 
 def _line(entry: Entry, view: ConversationView, opened: set[int], begin: int) -> Line | None:
     if isinstance(entry, EventView):
-        text = history.event(entry, view.names)
+        text = history.event(entry, view.names, view.team_names)
         return Line(entry, folded=False, begin=False, text=text) if text else None
     if isinstance(entry, NoteView):
         return Line(entry, folded=False, begin=False, text="")

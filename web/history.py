@@ -16,17 +16,17 @@ from web.language import gettext
 SILENT = ("sent", "received", "replied", "forwarded", "started", "elsewhere", "auto_answered", "noted")
 
 
-def event(one: EventView, names: Mapping[int, str]) -> str:
+def event(one: EventView, names: Mapping[int, str], teams: Mapping[int, str]) -> str:
     """The event as a sentence; "" for what its message shows already."""
     about = one.about
     who = one.actor_name
     if about.get("rule_name"):
-        return gettext("Rule “%(rule)s”: %(what)s", rule=about["rule_name"], what=_by_itself(one, names))
+        return gettext("Rule “%(rule)s”: %(what)s", rule=about["rule_name"], what=_by_itself(one, names, teams))
     if about.get("handed_back"):
         return gettext("Given to somebody else, because it sat unread with somebody who is not there")
     match one.kind:
         case "team" | "priority" | "deadline_policy":
-            return _by_itself(one, names)
+            return _by_itself(one, names, teams)
         case "assigned":
             return _assigned(who, names.get(about.get("before") or 0, ""), names.get(about.get("after") or 0, ""), one)
         case "status":
@@ -101,7 +101,7 @@ def event(one: EventView, names: Mapping[int, str]) -> str:
     return f"{told} · {who}" if who else told
 
 
-def _by_itself(one: EventView, names: Mapping[int, str]) -> str:
+def _by_itself(one: EventView, names: Mapping[int, str], teams: Mapping[int, str]) -> str:
     """What was changed, without who did it."""
     about = one.about
     match one.kind:
@@ -119,7 +119,7 @@ def _by_itself(one: EventView, names: Mapping[int, str]) -> str:
             after = str(about.get("priority_after"))
             return gettext("priority: %(priority)s", priority=choices()["priority"].get(after, after))
         case "team":
-            return gettext("handed to another team")
+            return _given_to_team(about, teams)
         case "deadline_policy":
             return gettext("another deadline policy counts")
         case "auto_answered":
@@ -143,6 +143,15 @@ def _assigned(who: str, before: str, after: str, one: EventView) -> str:
     if not who:
         return gettext("Assigned to %(owner)s", owner=after)
     return gettext("%(who)s gave it to %(owner)s", who=who, owner=after)
+
+
+def _given_to_team(about: Mapping[str, Any], teams: Mapping[int, str]) -> str:
+    after = about.get("team_after")
+    if after is None:
+        return gettext("no team is in charge any more")
+    if after not in teams:  # removed since
+        return gettext("handed to another team")
+    return gettext("handed to the team “%(team)s”", team=teams[after])
 
 
 def _status(who: str, about: Mapping[str, Any]) -> str:

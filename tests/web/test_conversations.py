@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import Engine, select
 
-from inbox import db, joins, people, triage
-from inbox.models import Claim, Event, Message, Note, Outgoing, ReadMark
+from inbox import conversations, db, joins, people, triage
+from inbox.models import Claim, Conversation, Event, Message, Note, Outgoing, ReadMark, Team
 from tests.inbox.cast import HOUR, MINUTE, statements
 from tests.web.conftest import Visitor, World, conversation
 from tests.web.stories import a_letter, an_answer, arrives
@@ -71,6 +71,22 @@ def test_history_stands_between_the_messages(agent: Visitor, story: int) -> None
     page = agent.get(f"/conversations/{story}").text
     for told in ("Aoi took it", "Aoi added the tag “配送”", "Aoi set it to wait for the customer"):
         assert told in page
+
+
+def test_history_names_the_team_as_long_as_it_stands(agent: Visitor, world: World) -> None:
+    with db.transaction() as session:
+        team = Team(name="Billing <1>", created_at=datetime.now(UTC))
+        session.add(team)
+        session.flush()
+        told = {"now": datetime.now(UTC), "actor_id": None}
+        conversations.give_to_team(session, session.get_one(Conversation, world.free), team.id, **told)
+    assert "handed to the team “Billing &lt;1&gt;”" in agent.get(f"/conversations/{world.free}").text
+    with db.transaction() as session:
+        conversations.give_to_team(session, session.get_one(Conversation, world.free), None, **told)
+        session.delete(session.get_one(Team, team.id))
+    page = agent.get(f"/conversations/{world.free}").text
+    assert "handed to another team" in page
+    assert "no team is in charge any more" in page
 
 
 def test_every_text_of_a_mail_is_only_text(agent: Visitor, world: World) -> None:
