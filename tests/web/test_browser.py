@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from inbox import conversations, db, people, triage
+from inbox import conversations, db, people, search, triage
 from inbox.models import Conversation, User
 from tests.inbox.cast import a_conversation, a_message
 from tests.servers.valkey import Valkey
@@ -283,6 +283,7 @@ def test_the_pages_are_accessible(sign_in: SignIn, served: str, world: World, sc
         story.trouble = "uncertain"
         story.waiting_since = datetime(2026, 1, 1, tzinfo=UTC)
         conversations.tag(session, story, "VIP", now=datetime.now(UTC), actor_id=None)
+        search.index(session, a_message(session, story, "Words that are found"))
     page = sign_in(color_scheme=scheme, viewport={"width": width, "height": 900})
     found = []
     for path in (
