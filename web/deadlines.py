@@ -42,9 +42,10 @@ class Form:
 
 @dataclass(frozen=True)
 class Due:
-    """How near a deadline is, in words. `tone`: bad, warn or quiet."""
+    """How near a deadline is, in words, and in few of them for lists. `tone`: bad, warn or quiet."""
 
     text: str
+    short: str
     tone: str
 
 
@@ -122,8 +123,9 @@ def due(due_at: datetime | None, mailbox_id: int) -> Due | None:
     calendar = _calendar(mailbox_id)
     if due_at > g.now:
         left = hours.working_minutes(calendar, g.now, due_at)
-        return Due(left_words(left), "warn" if left <= 60 else "quiet")
-    return Due(left_words(-hours.working_minutes(calendar, due_at, g.now)), "bad")
+        return Due(left_words(left), short_words(left), "warn" if left <= 60 else "quiet")
+    left = -hours.working_minutes(calendar, due_at, g.now)
+    return Due(left_words(left), short_words(left), "bad")
 
 
 def left_words(minutes: int) -> str:
@@ -133,6 +135,15 @@ def left_words(minutes: int) -> str:
     if minutes < 0:
         return gettext("late by %(time)s", time=calendars.hours_and_minutes(-minutes * hours.MINUTE))
     return gettext("due now")
+
+
+def short_words(minutes: int) -> str:
+    """ "35 min left", "2 h late": the same for a narrow column, whole hours from one on."""
+    size = abs(minutes)
+    time = calendars.hours_and_minutes((size if size < 60 else size - size % 60) * hours.MINUTE)
+    if minutes > 0:
+        return gettext("%(time)s left", time=time)
+    return gettext("%(time)s late", time=time) if minutes < 0 else gettext("due now")
 
 
 def _calendar(mailbox_id: int) -> Any:

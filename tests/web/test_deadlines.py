@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -79,12 +80,34 @@ def test_list_and_conversation_say_how_late_and_the_page_explains_it(
     signed_in("manager").post("/deadlines", NORMAL)
     work_out()
     page = agent.get("/inbox/mine").text
-    assert "late by" in page
-    assert "due-bad" in page
+    row = r'due-bad" title="late by (\d+ h )?\d+ min"><svg.*</svg>(\d+ h|\d+ min) late<'
+    assert re.search(row, page), "few words in the row"
     assert "late by" in agent.get(f"/conversations/{world.mine}").text
     told = agent.get(f"/conversations/{world.mine}/deadlines").text
     assert "First answer" in told
     assert "Policy: Normal." in told
+
+
+@pytest.mark.only_on("sqlite")
+@pytest.mark.parametrize("width", [1440, 1024, 390])
+@pytest.mark.parametrize("language", ["ja", "en"])
+def test_how_late_it_is_has_room_in_its_row(
+    signed_in: Callable[[str], Visitor],
+    world: World,
+    served: str,
+    signed_page: Callable[..., Page],
+    language: str,
+    width: int,
+) -> None:
+    signed_in("manager").post("/deadlines", NORMAL | {"first_answer": "750"})
+    with db.transaction() as session:
+        session.get_one(User, world.users["agent"]).locale = language
+    work_out()
+    page = signed_page("agent", viewport={"width": width, "height": 900})
+    page.goto(f"{served}/inbox/mine")
+    place = page.locator(f"#c{world.mine} .row-wait")
+    expect(place).to_contain_text(re.compile(r"\d"))
+    assert place.evaluate("one => one.scrollWidth <= one.clientWidth"), place.inner_text()
 
 
 def test_the_board_is_a_managers_first_page(signed_in: Callable[[str], Visitor], world: World, agent: Visitor) -> None:
