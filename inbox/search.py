@@ -28,7 +28,7 @@ from inbox.people import Viewer
 from inbox.search_query import EVERY, FILES, LONG, MAILBOX, RECIPIENT, SENDER, SUBJECT, Query, Term
 
 SHOWN = 20_000  # characters of a text in which the found words are looked for, to show them
-BEFORE, AROUND = 40, 200  # characters of a found text: before the first word, and all together
+BEFORE, AROUND = 16, 200  # characters of a found text: before the first word (a phone shows twenty), all together
 ID_BITS = 32
 NOTE = 1 << ID_BITS - 1
 ALL_PLACES = 2**63 - 1

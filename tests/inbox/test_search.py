@@ -156,6 +156,7 @@ def test_the_found_words_are_marked_in_plain_pieces(session: Session, support, a
     assert [words for words, marked in row.match if marked] == ["サーバ", "サーバ"]
     shown = "".join(words for words, _ in row.match)
     assert shown.startswith("…")
+    assert shown.index("サーバー") <= 20, "a phone's row shows what was found"
     assert "<b>サーバー</b>が止まり" in shown
     assert len(shown) <= search.AROUND + 2
     assert search.pieces("Invoice for voice", ["voice"]) == (("Invoice for ", False), ("voice", True))
