@@ -118,7 +118,10 @@ def role_words() -> dict[str, tuple[str, str]]:
         "agent": (gettext("Agent"), gettext("Reads and answers mail in the chosen mailboxes.")),
         "manager": (
             gettext("Manager"),
-            gettext("Also decides about others' outgoing mail, pauses sending, sees the team."),
+            gettext(
+                "Also sets up rules, teams, working hours, deadlines and safe sending, decides about others' outgoing "
+                "mail, sees the team."
+            ),
         ),
         "admin": (
             gettext("Administrator"),
