@@ -26,7 +26,8 @@ def event(one: EventView, names: Mapping[int, str], teams: Mapping[int, str]) ->
         return gettext("Given to somebody else, because it sat unread with somebody who is not there")
     match one.kind:
         case "team" | "priority" | "deadline_policy":
-            return _by_itself(one, names, teams)
+            told = _by_itself(one, names, teams)
+            return told[:1].upper() + told[1:]
         case "assigned":
             return _assigned(who, names.get(about.get("before") or 0, ""), names.get(about.get("after") or 0, ""), one)
         case "status":

@@ -80,13 +80,13 @@ def test_history_names_the_team_as_long_as_it_stands(agent: Visitor, world: Worl
         session.flush()
         told = {"now": datetime.now(UTC), "actor_id": None}
         conversations.give_to_team(session, session.get_one(Conversation, world.free), team.id, **told)
-    assert "handed to the team “Billing &lt;1&gt;”" in agent.get(f"/conversations/{world.free}").text
+    assert "Handed to the team “Billing &lt;1&gt;”" in agent.get(f"/conversations/{world.free}").text
     with db.transaction() as session:
         conversations.give_to_team(session, session.get_one(Conversation, world.free), None, **told)
         session.delete(session.get_one(Team, team.id))
     page = agent.get(f"/conversations/{world.free}").text
-    assert "handed to another team" in page
-    assert "no team is in charge any more" in page
+    assert "Handed to another team" in page
+    assert "No team is in charge any more" in page
 
 
 def test_every_text_of_a_mail_is_only_text(agent: Visitor, world: World) -> None:
