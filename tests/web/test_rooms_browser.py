@@ -104,6 +104,16 @@ def test_every_room_fits_a_phone_in_japanese(full: World, served: str, signed_pa
     assert wide == []
 
 
+def test_on_a_phone_the_encryption_of_a_server_can_be_read(world: World, served: str, signed_page: Open) -> None:
+    page = signed_page("admin", viewport={"width": 390, "height": 844})
+    page.goto(f"{served}/mailboxes/{world.support}/settings")
+    for side in ("imap", "smtp"):
+        security, port = (page.locator(f"#{side}_{name}").bounding_box() for name in ("security", "port"))
+        assert security is not None
+        assert port is not None
+        assert security["width"] > port["width"], "words need more room than five digits"
+
+
 def test_the_outbox_follows_without_a_reload_and_keeps_the_focus(world: World, served: str, signed_page: Open) -> None:
     with db.transaction() as session:
         held = an_outgoing(session, world.support, world.users["agent"], state="held", subject="about to go")
