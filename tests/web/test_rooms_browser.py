@@ -198,6 +198,24 @@ def test_a_signature_is_written_in_the_editor(world: World, served: str, signed_
     assert "<b>Aoi</b>" in own.html
 
 
+def test_what_an_extension_of_the_browser_marks_is_no_signature_of_ones_own(
+    world: World, served: str, signed_page: Open
+) -> None:
+    page = signed_page("agent")
+    page.goto(served + "/preferences")
+    page.get_by_role("textbox", name="Signature").evaluate("box => box.setAttribute('data-checked-spelling', 'no')")
+    page.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    page.get_by_label("Name in “From”").fill("Aoi")
+    expect(page.get_by_label("Sign with my own signature here")).not_to_be_checked()
+    page.get_by_role("button", name="Save the signature").click()
+    expect(page.get_by_text("Signature saved.")).to_be_visible()
+    with db.reading() as session:
+        who = people.viewer(session, world.users["agent"], 0)
+        assert who is not None
+        (own,) = people.signatures(session, who)
+    assert (own.from_name, own.html) == ("Aoi", None)
+
+
 def test_the_rooms_work_without_scripts(full: World, served: str, signed_page: Open) -> None:
     page = signed_page("admin", java_script_enabled=False)
     page.goto(served + "/preferences")

@@ -20,9 +20,12 @@
     });
     editor.setHTML(area.value || "");
     box.before(bar(area, editor));
-    // only what somebody changed is written back: opening a page must not reword a signature
+    // only what somebody changed is written back: opening a page must not reword a signature. The editor also tells of
+    // attributes that a spelling extension of the browser sets.
+    const first = editor.getHTML();
     let touched = false;
     editor.addEventListener("input", () => {
+      if (!touched && editor.getHTML() === first) return;
       touched = true;
       const own = area.form.elements.own;
       if (own) own.checked = true;
