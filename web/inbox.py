@@ -207,11 +207,20 @@ def change() -> AnyResponse:
         edge.tell(gettext("Choose conversations first."), kind="info")
         return redirect(back, 303)
     action = request.form.get("action", "")
+    if action == "typed" and not (action := _typed()):
+        edge.tell(gettext("Press the button of what shall be done."), kind="info")
+        return redirect(back, 303)
     if action == "join":
         return redirect(url_for("joins.new", id=ids[:MOST_JOINED]), 303)
     given = _given_with(action)
     action = "assign" if action == "take" else action
     return after_bulk(bulk.start(g.session, g.who, action, ids, now=g.now, **given), back)
+
+
+def _typed() -> str:
+    """What Enter in a field asks for: the action whose words were typed; "" when that is none or could be either."""
+    wanted = [action for name, action in (("tag", "tag"), ("reason", "needless")) if request.form.get(name, "").strip()]
+    return wanted[0] if len(wanted) == 1 else ""
 
 
 def _every_id() -> list[int]:

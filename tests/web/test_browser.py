@@ -149,6 +149,16 @@ def test_the_list_obeys_keys(sign_in: SignIn, world: World, served: str) -> None
     page.wait_for_url("**/inbox/mine")
 
 
+def test_a_tag_that_is_typed_is_set_by_enter(sign_in: SignIn, world: World) -> None:
+    page = sign_in()
+    page.get_by_label("Choose: 届きません").check()
+    page.keyboard.press("l")
+    page.keyboard.type("VIP")
+    page.keyboard.press("Enter")
+    expect(page.locator(f"#c{world.free}")).to_contain_text("VIP")
+    assert conversation(world.free).status == "open"
+
+
 def test_a_key_acts_on_the_row_where_one_stands(sign_in: SignIn, world: World) -> None:
     page = sign_in()
     page.keyboard.press("j")

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, select
 
 from inbox import conversations, db, presence
-from inbox.models import Conversation, User
+from inbox.models import Conversation, ConversationTag, Tag, User
 from inbox.people import of
 from tests.inbox.cast import a_conversation, statements
 from tests.web.conftest import Visitor, World, conversation
@@ -132,6 +132,32 @@ def test_snoozing_asks_for_a_time_in_the_future(agent: Visitor, world: World) ->
 @pytest.mark.parametrize("action", ["", "delete", "__init__", "note"])
 def test_unknown_changes_are_refused(agent: Visitor, world: World, action: str) -> None:
     assert agent.post("/inbox/changes", {"action": action, "id": [world.mine]}).status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("typed", "state"),
+    [
+        ({"tag": "VIP", "reason": " "}, ("open", ["VIP"], "")),
+        ({"tag": "", "reason": "Only thanks"}, ("closed", [], "Only thanks")),
+        ({"tag": "VIP", "reason": "Only thanks"}, ("open", [], "")),
+        ({}, ("open", [], "")),
+    ],
+)
+def test_enter_in_a_field_does_what_the_field_is_for_and_never_what_stands_first(
+    agent: Visitor, world: World, typed: dict[str, str], state: tuple[str, list[str], str]
+) -> None:
+    page = agent.get("/inbox/open").text
+    form = page[page.index('<form id="bulk"') :]
+    assert 'value="typed"' in form[form.index("<button") :].partition(">")[0], "the first button is what Enter presses"
+    answer = agent.post("/inbox/changes", {"action": "typed", "id": world.mine, "next": "/inbox/open", **typed})
+    assert answer.headers["Location"] == "/inbox/open"
+    now = conversation(world.mine)
+    with db.reading() as session:
+        of_it = select(Tag.name).join(ConversationTag).where(ConversationTag.conversation_id == now.id)
+        tags = list(session.scalars(of_it))
+    assert (now.status, tags, now.needless) == state
+    if now.status == "open" and not tags:
+        assert "Press the button of what shall be done." in agent.get("/inbox/open").text
 
 
 def test_nothing_chosen_says_so(agent: Visitor) -> None:

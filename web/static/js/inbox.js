@@ -26,7 +26,7 @@
   keys("j|ArrowDown", words.keys.next, words.keys.list, () => go(1));
   keys("k|ArrowUp", words.keys.previous, words.keys.list, () => go(-1));
   keys("o|Enter", words.keys.open, words.keys.list, () => { const row = here() ?? rows()[0]; if (row) linkOf(row).click(); });
-  keys("x", words.keys.choose, words.keys.list, () => {
+  if (document.querySelector("[data-bulk]")) keys("x", words.keys.choose, words.keys.list, () => {
     const box = (here() ?? rows()[0])?.querySelector("input[type=checkbox]");
     if (box) { box.checked = !box.checked; count(); }
   });
