@@ -181,6 +181,7 @@ def test_a_filtered_list_is_kept_at_the_side_for_the_team(
     assert kept is not None
     assert "<h1>Late</h1>" in mei.get(kept[1].replace("&amp;", "&")).text
     (number,) = re.findall(r"view=(\d+)", kept[1])
+    assert "<title>Late · Madoguchi</title>" in agent.get(f"/inbox/open?waiting=24&view={number}").text
     mei.post(f"/views/{number}", {"name": "Too late"})
     assert "Too late" not in mei.get("/views").text, "it is Aoi's alone now"
     assert "Too late" in agent.get("/views").text
