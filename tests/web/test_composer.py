@@ -17,7 +17,7 @@ from inbox.models import Claim, Conversation, Draft, DraftFile, Outgoing, ReadMa
 from tests.inbox.cast import a_message
 from tests.servers.valkey import Valkey
 from tests.web.conftest import World, conversation
-from tests.web.stories import a_draft, until
+from tests.web.stories import a_draft, an_answer, until
 
 AXE = Path(__file__).resolve().parents[1] / "vendor" / "axe.min.js"
 PHONE = {"width": 390, "height": 844}
@@ -290,6 +290,24 @@ def test_everything_works_without_scripts(served: str, signed_page: Open, world:
     page.get_by_role("button", name="Send and close").first.click()
     page.get_by_role("button", name="Undo").first.click()
     expect(page.get_by_role("textbox", name="Text of the mail")).to_have_value("Plain words")
+
+
+def test_on_a_phone_one_reads_who_wrote_and_what_became_of_it(served: str, signed_page: Open, world: World) -> None:
+    with db.transaction() as session:
+        who = people.of(session, session.get_one(User, world.users["agent"]))
+        sent = an_answer(session, who, world.free, now=datetime.now(UTC))
+        session.get_one(Outgoing, sent.outgoing_id).state = "failed"
+        session.get_one(Conversation, world.free).trouble = "failed"
+        session.get_one(User, who.id).name = "Aoi Tanaka-Yamamoto-Ito"
+    page = signed_page("agent", viewport=PHONE)
+    page.goto(f"{served}/conversations/{world.free}")
+    head = page.locator(".msg-out .msg-head")
+    for part in (head.locator(".msg-name"), head.locator(".tag")):
+        for one in part.all():
+            assert one.evaluate("one => one.scrollWidth <= one.clientWidth"), one.inner_text()
+            box = one.bounding_box()
+            assert box is not None
+            assert box["x"] + box["width"] <= PHONE["width"] - 50, one.inner_text()
 
 
 def test_who_comes_to_a_draft_by_its_address_writes_at_once(served: str, signed_page: Open, world: World) -> None:
