@@ -19,13 +19,13 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import structlog
-from sqlalchemy import func, insert, select, text
+from sqlalchemy import func, insert, select
 from sqlalchemy.orm import Session
 
 from inbox import conversations, outbox, working_hours
 from inbox.blobs import blobs
 from inbox.config import settings
-from inbox.db import insert_into, is_sqlite
+from inbox.db import insert_into, one_after_the_other
 from inbox.mail import compose, threads
 from inbox.mail.address_check import WrongAddress, check_recipient
 from inbox.mail.compose import Composed, Letter
@@ -118,7 +118,7 @@ def arrived(
     ]
     in_question = [one for one in cases if one.decided.may]
     if in_question:
-        _lock(session)
+        one_after_the_other(session, ADVISORY)
         _look_again(session, [one.mail.message for one in in_question])
         mailbox = session.get_one(Mailbox, mailbox_id)
         budget = _Budget(session, mailbox_id, [one.mail for one in in_question], now=now)
@@ -240,12 +240,6 @@ def _opening(calendar: Calendar, now: datetime) -> datetime | None:
 
 
 # -- budgets
-
-
-def _lock(session: Session) -> None:
-    """Until the commit nobody else counts. SQLite has one writer anyway."""
-    if not is_sqlite(session):
-        session.execute(text("SELECT pg_advisory_xact_lock(:space, 0)"), {"space": ADVISORY})
 
 
 @dataclass

@@ -11,6 +11,7 @@ from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
 from inbox import kept_deadlines, people
+from inbox.db import one_after_the_other
 from inbox.errors import N_, NotFound, UserError, a_name, at_the_field
 from inbox.models import Mailbox, MailboxCalendar, WorkCalendar
 from inbox.people import Viewer
@@ -18,6 +19,7 @@ from routing import hours, public_holidays
 from routing.calendars import Calendar, from_json, to_json
 from routing.hours import DayCounted
 
+ADVISORY = 7_306  # names our lock on PostgreSQL: two calendars must not become the default one at one moment
 YEAR = timedelta(days=366)
 LONGEST_SPAN = timedelta(days=92)  # that is explained day by day
 SUGGESTED: dict[str, Any] = {
@@ -94,6 +96,7 @@ def save(
     """
     people.must_be(who, "manager")
     calendar = _read(body)
+    one_after_the_other(session, ADVISORY)
     row = session.get(WorkCalendar, calendar_id) if calendar_id is not None else WorkCalendar()
     if row is None:
         raise NotFound
@@ -112,6 +115,7 @@ def save(
 
 def remove(session: Session, who: Viewer, calendar_id: int, *, now: datetime) -> None:
     """Its mailboxes follow the default one again, which can only go last."""
+    one_after_the_other(session, ADVISORY)
     found = one(session, who, calendar_id)
     if found.is_default and len(show(session, who)) > 1:
         raise UserError(N_("This is the team's calendar. Make another one that first."))

@@ -238,6 +238,15 @@ def is_sqlite(session: Session) -> bool:
     return session.get_bind().dialect.name == "sqlite"
 
 
+def one_after_the_other(session: Session, what: int) -> None:
+    """Whoever else asks for `what` waits until this transaction ends; `what` is one of the numbers named ADVISORY.
+
+    For what no constraint can hold. SQLite has one writer anyway.
+    """
+    if not is_sqlite(session):
+        session.execute(text("SELECT pg_advisory_xact_lock(:what, 0)"), {"what": what})
+
+
 def insert_into(session: Session, model: type) -> sqlite.Insert | postgresql.Insert:
     """INSERT that can say ON CONFLICT, in the words of the session's database."""
     return sqlite.insert(model) if is_sqlite(session) else postgresql.insert(model)

@@ -11,7 +11,7 @@ import structlog
 from flask import Flask, Response, current_app, flash, g, redirect, render_template, request, session, url_for
 from flask_wtf.csrf import CSRFError, CSRFProtect, generate_csrf
 from markupsafe import Markup
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 from werkzeug.exceptions import HTTPException, InternalServerError, RequestEntityTooLarge
@@ -363,8 +363,8 @@ def _show_any(error: Exception) -> Answer | AnyResponse:
     """The page edge's bare catch: logged with a number, answered calmly."""
     number = secrets.token_hex(4)
     cause = getattr(error, "original_exception", None) or error
-    if _is_deadlock(cause) and g.admitted and not g.ran_again and not g.committed:
-        return _run_again()
+    if _lost_a_race(cause) and g.admitted and not g.ran_again and not g.committed:
+        return _run_again(cause)
     _drop_connection()
     if _no_such_id(cause):
         return _show_user_error(NotFound())
@@ -381,14 +381,17 @@ def _show_any(error: Exception) -> Answer | AnyResponse:
     return _page(500, gettext("Something went wrong"), sentence, number=number)
 
 
-def _is_deadlock(error: BaseException) -> bool:
-    return isinstance(error, OperationalError) and type(error.orig).__name__ == "DeadlockDetected"
+def _lost_a_race(error: BaseException) -> bool:
+    """Two changes waited for each other and PostgreSQL ended this one; or somebody else's commit came between what was
+    looked up and what was written (a name that was free, a team that was there)."""
+    deadlock = isinstance(error, OperationalError) and type(error.orig).__name__ == "DeadlockDetected"
+    return deadlock or isinstance(error, IntegrityError)
 
 
-def _run_again() -> AnyResponse:
-    """Two changes waited for each other and PostgreSQL ended this one: nothing of it was written, so it has its turn
-    now."""
-    log.warning("deadlock_run_again", path=request.path, method=request.method)
+def _run_again(cause: BaseException) -> AnyResponse:
+    """Nothing of it was written, so it has its turn now, and sees what the other one left: the check that found a name
+    free finds it taken and says so at its field."""
+    log.warning("run_again", path=request.path, method=request.method, error=str(cause)[:300])
     begin_again(roll_back=True)
     g.commit_anyway, g.ran_again = False, True
     session["_flashes"] = g.told_before

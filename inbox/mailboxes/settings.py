@@ -10,6 +10,7 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from inbox import joins, search
+from inbox.db import one_after_the_other
 from inbox.errors import N_, NotFound, UserError
 from inbox.mailboxes.forms import MailboxForm, alias, checked, must_not_lend_passwords
 from inbox.mailboxes.providers import files_sent_itself
@@ -29,6 +30,7 @@ from inbox.people import Viewer, audit, must_be
 from inbox.wire import ring
 
 REMOVED_AT_ONCE = 500
+ADVISORY = 7_305  # names our lock on PostgreSQL: two must not connect one address, and be read twice, at one moment
 _COLUMNS = (
     "name", "address", "imap_host", "imap_port", "imap_security", "imap_user", "smtp_host", "smtp_port",
     "smtp_security", "smtp_user", "colour", "signature_html", "quote_replies", "locale", "import_since",
@@ -42,6 +44,7 @@ def add(session: Session, who: Viewer | None, form: MailboxForm, *, now: datetim
     form = checked(form)
     if not form.imap_password:
         raise UserError(N_("Give the password."), field="imap_password")
+    one_after_the_other(session, ADVISORY)
     if session.scalar(select(Mailbox.id).where(Mailbox.address == form.address)) is not None:
         raise UserError(N_("%(address)s is connected already."), field="address", address=form.address)
     mailbox = Mailbox(
@@ -71,6 +74,7 @@ def change(session: Session, who: Viewer | None, mailbox_id: int, form: MailboxF
     form = checked(form)
     mailbox = _of(session, mailbox_id)
     must_not_lend_passwords(session, mailbox_id, form)
+    one_after_the_other(session, ADVISORY)
     other = select(Mailbox.id).where(Mailbox.address == form.address, Mailbox.id != mailbox_id)
     if session.scalar(other) is not None:
         raise UserError(N_("%(address)s is connected already."), field="address", address=form.address)

@@ -28,7 +28,7 @@ FREE_TRIES_OF_ADDRESS = 40  # wrong tries of one network address at any accounts
 FIRST_WAIT = timedelta(seconds=15)
 LONGEST_WAIT = timedelta(minutes=15)
 KEPT = timedelta(days=2)
-ADVISORY = 7_302  # names our advisory locks on PostgreSQL: tries from one network address are looked at one by one
+ADVISORY = 7_304  # names our advisory locks on PostgreSQL: tries from one network address are looked at one by one
 
 
 class NotSignedIn(UserError):
