@@ -21,7 +21,10 @@ BATCH = 100
 
 
 def tell_due(session: Session, *, now: datetime) -> int:
-    """Tells the steps whose time has come, of up to BATCH conversations; how many conversations were looked at."""
+    """Tells the steps whose time has come, of up to BATCH conversations; how many were looked at and are done with.
+
+    Where the customer is being changed just now nothing is told yet: the next look works the deadlines out anew.
+    """
     due = session.scalars(
         select(Conversation)
         .where(Conversation.next_step_at <= now)
@@ -29,13 +32,14 @@ def tell_due(session: Session, *, now: datetime) -> int:
         .limit(BATCH)
         .with_for_update(skip_locked=True)
     ).all()
-    for conversation in due:
+    settled = [one for one in due if kept_deadlines.keep(session, one, now=now)]
+    for conversation in settled:
         found = kept_deadlines.work_out(session, conversation, now=now)
         for clock in found.clocks:
             if clock.ticking:
                 _tell(session, conversation, clock, now=now)
         conversation.next_step_at = routing.next_change(found)
-    return len(due)
+    return len(settled)
 
 
 def _tell(session: Session, conversation: Conversation, clock: Clock, *, now: datetime) -> None:

@@ -19,7 +19,7 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from inbox import working_hours
-from inbox.db import insert_into
+from inbox.db import insert_into, is_sqlite
 from inbox.models import Conversation, ConversationTag, DeadlinePolicy, EscalationStep, Pause, Person, Setting
 from inbox.models.conversations import JOINED
 from routing import deadlines as routing
@@ -81,23 +81,43 @@ def part(session: Session, conversation: Conversation, *, joined_at: datetime, n
     keep(session, conversation, now=now)
 
 
-def keep(session: Session, conversation: Conversation, *, now: datetime) -> None:
-    """Works out the deadlines of one conversation and writes them into its row."""
+def keep(session: Session, conversation: Conversation, *, now: datetime) -> bool:
+    """Works out the deadlines of one conversation and writes them into its row.
+
+    False: its customer is being changed just now, so the clock process looks at it again at once.
+    """
     policies = _policies(session)
     if not policies.rows and conversation.due_at is None and conversation.next_step_at is None:
-        return
+        return True
+    settled = not policies.ask_tier or not _may_tick(conversation) or _hold_tier(session, conversation.person_id)
     found = work_out(session, conversation, now=now) if _may_tick(conversation) else Deadlines("")
     urgent = found.most_urgent
     conversation.due_at = urgent.due_at if urgent else None
     conversation.due_kind = urgent.kind if urgent else ""
     conversation.soon_at = _soon_at(session, conversation, urgent, now=now) if urgent else None
-    conversation.next_step_at = _next_step(session, conversation, found)
+    conversation.next_step_at = _next_step(session, conversation, found) if settled else now
+    return settled
+
+
+def _hold_tier(session: Session, person_id: int | None) -> bool:
+    """The customer stays as they are until our commit: whoever changes their tier waits for it, and finds what we
+    write. False: somebody changes it already.
+
+    We wait for nobody, because we hold conversations and they want them next. SQLite has one writer anyway.
+    """
+    if person_id is None or is_sqlite(session):
+        return True
+    held = select(Person.id).where(Person.id == person_id).with_for_update(read=True, skip_locked=True)
+    with session.no_autoflush:
+        return session.scalar(held) is not None
 
 
 def customer_changed(session: Session, person_id: int, *, now: datetime) -> Sequence[Conversation]:
     """A customer's tier is another one: the deadlines of the open conversations follow; those that were looked at.
 
-    Of a customer with more than BATCH the clock process works all out anew.
+    Call it when the new tier is written and before any conversation is locked: what others open meanwhile is either
+    seen here, because they held the old tier until their commit, or looked at again by the clock process (`keep`). Of a
+    customer with more than BATCH it works all out anew.
     """
     if not _policies(session).ask_tier:
         return ()
@@ -169,8 +189,8 @@ def go_on_anew(session: Session, *, now: datetime) -> bool:
         .with_for_update()
     ).all()
     for conversation in batch:
-        keep(session, conversation, now=now)
-        if conversation.next_step_at is not None and conversation.next_step_at <= now:
+        settled = keep(session, conversation, now=now)
+        if settled and conversation.next_step_at is not None and conversation.next_step_at <= now:
             conversation.next_step_at = routing.next_change(work_out(session, conversation, now=now))
     if len(batch) < BATCH:
         session.delete(place)
