@@ -93,8 +93,8 @@ class More:
     team_id: int | None = None
     priority: str | None = None
     waits_longer: datetime | None = None  # an answer is owed since before this moment
-    tier: str | None = None  # of the customer
-    phase: str | None = None
+    tier: tuple[str, ...] | None = None  # of the customer, in these spellings (`profiles.spelt_so`)
+    phase: tuple[str, ...] | None = None
     field: tuple[int, str] | None = None  # id of a custom field, and its value
     found: tuple[int, ...] | None = None  # only these conversations: what a search for words found
 
@@ -103,6 +103,7 @@ class More:
         """What is asked, by name of the statement's parameter."""
         field = None if self.field is None else {"more_field": self.field[0], "more_value": self.field[1]}
         asked = {f"more_{name}": getattr(self, name) for name in _MORE if getattr(self, name) is not None}
+        asked |= {name: list(spellings) for name, spellings in asked.items() if isinstance(spellings, tuple)}
         return asked | (field or {}) | ({} if self.found is None else {"more_found": list(self.found)})
 
 
@@ -449,8 +450,8 @@ def _unread(row: Any) -> bool:
 
 _INT = Conversation.id.type
 # the literal tells SQLite that an index without the empty ones will do
-_of_tier = and_(Person.tier == bindparam("more_tier"), Person.tier != literal_column("''"))
-_in_phase = and_(Person.phase == bindparam("more_phase"), Person.phase != literal_column("''"))
+_of_tier = and_(Person.tier.in_(bindparam("more_tier", expanding=True)), Person.tier != literal_column("''"))
+_in_phase = and_(Person.phase.in_(bindparam("more_phase", expanding=True)), Person.phase != literal_column("''"))
 _FEW = {
     name: select(func.count().label("customers")).select_from(
         select(Person.id).where(holds).limit(FEW_CUSTOMERS + 1).subquery()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -13,6 +14,7 @@ from inbox.errors import N_, NotFound, UserError
 from inbox.models import Conversation, Mailbox, Message, Person, PersonAddress
 from inbox.models.conversations import JOINED
 from inbox.people import Viewer
+from routing.words import folded
 
 OTHERS = 10
 COUNTED = 1_000  # more conversations than these are not counted
@@ -159,12 +161,18 @@ def change(
 
 def tiers(session: Session) -> tuple[str, ...]:
     """The tiers that customers have, by name."""
-    return tuple(row.name for row in db.rows(session, _TIERS))
+    return tuple(row.name for row in db.rows(session, TIERS))
 
 
 def phases(session: Session) -> tuple[str, ...]:
     """The phases in which customers are, by name."""
-    return tuple(row.name for row in db.rows(session, _PHASES))
+    return tuple(row.name for row in db.rows(session, PHASES))
+
+
+def spelt_so(in_use: Iterable[str], typed: str) -> tuple[str, ...]:
+    """What was typed, and whatever else among `in_use` is the same to rules: width, case and kana do not count."""
+    sought = folded(typed)
+    return (typed, *(one for one in in_use if one != typed and folded(one) == sought))
 
 
 def clean(field: str, typed: str) -> str:
@@ -176,7 +184,7 @@ def _in_use(column: InstrumentedAttribute[str]):  # type: ignore[no-untyped-def]
     """SELECT of the different values of a column: one look into its index for each, however many people have it."""
     # as literals: the index knows no empty values, and only what is written out can be seen to ask for none
     filled = column != literal_column("''")
-    used = select(func.min(column).label("name")).where(filled).cte("used", recursive=True)
+    used = select(func.min(column).label("name")).where(filled).cte(f"used_{column.key}", recursive=True)
     step = aliased(used)
     following = select(func.min(column)).where(filled, column > step.c.name).correlate(step).scalar_subquery()
     used = used.union_all(select(following).where(step.c.name.is_not(None)))
@@ -232,4 +240,4 @@ _OTHERS = (
     .order_by(Conversation.activity_at.desc())
     .limit(OTHERS + 1)
 )
-_TIERS, _PHASES = _in_use(Person.tier), _in_use(Person.phase)
+TIERS, PHASES = _in_use(Person.tier), _in_use(Person.phase)

@@ -12,7 +12,7 @@ from flask import Blueprint, Response, current_app, g, jsonify, redirect, render
 from markupsafe import Markup
 from werkzeug.wrappers import Response as AnyResponse
 
-from inbox import bulk, choices, lists, search, sidebar, views
+from inbox import bulk, choices, lists, profiles, search, sidebar, views
 from inbox.errors import N_, NotFound, UserError
 from inbox.joins import MOST_JOINED
 from inbox.lists import BOXES, NO_MORE, ListRow, More
@@ -87,8 +87,8 @@ class Wanted:
             person_id=self.person_id,
             team_id=self.team_id,
             priority=self.priority or None,
-            tier=self.tier or None,
-            phase=self.phase or None,
+            tier=profiles.spelt_so(profiles.tiers(g.session), self.tier) if self.tier else None,
+            phase=profiles.spelt_so(profiles.phases(g.session), self.phase) if self.phase else None,
             waits_longer=g.now - timedelta(hours=self.waiting) if self.waiting else None,
             field=(self.field, self.value) if self.field and self.value else None,
             found=search.ids(g.session, g.who, self.text, most=MOST_FOUND) if self.text else None,
@@ -153,7 +153,7 @@ def show(box: str) -> str:
         **wanted.filters,
     )
     first = not request.args.get("after") or page.newer is None
-    offered = choices.of(g.session, g.who)
+    offered, narrowing = choices.of_list(g.session, g.who)
     return render_template(
         "inbox/show.html",
         wanted=wanted,
@@ -165,6 +165,7 @@ def show(box: str) -> str:
         tags=offered.tags,
         categories=offered.categories,
         team=offered.team,
+        narrowing=narrowing,
         view=_view(wanted),
         snoozes=later.choices(g.now, language.zone()),
         shown=shown(wanted),

@@ -200,17 +200,18 @@ def test_a_list_asks_for_tier_and_phase_whether_few_or_many_customers_have_them(
     conversations.set_status(session, waiting(session, support, taro), "closed", now=NOW, actor_id=None)
 
     def found(**more: str) -> list[int]:
-        return [one.id for one in lists.page(session, aoi, "open", now=NOW, order=order, more=More(**more)).rows]
+        asked = More(**{name: (value,) for name, value in more.items()})
+        return [one.id for one in lists.page(session, aoi, "open", now=NOW, order=order, more=asked).rows]
 
     assert sorted(found(tier="VIP")) == [of_taro.id, of_hanako.id]
     assert sorted(found(phase="導入")) == [of_hanako.id, of_kim.id]
     assert found(tier="VIP", phase="導入") == [of_hanako.id]
     assert found(tier="Gold") == []
-    assert lists.every_id(session, aoi, "open", more=More(tier="VIP"), most=9) == [of_hanako.id, of_taro.id]
-    above, below = lists.neighbours(session, aoi, of_hanako.id, "open", order=order, more=More(tier="VIP"))
+    assert lists.every_id(session, aoi, "open", more=More(tier=("VIP", "ｖｉｐ")), most=9) == [of_hanako.id, of_taro.id]
+    above, below = lists.neighbours(session, aoi, of_hanako.id, "open", order=order, more=More(tier=("VIP", "ｖｉｐ")))
     assert of_taro.id in (above, below)
     if engine.dialect.name == "sqlite":
-        plan = explained(session, engine, lambda: found(tier="VIP"), of="person.tier = ")
+        plan = explained(session, engine, lambda: found(tier="VIP"), of="person.tier IN ")
         assert "SCAN person" not in plan, plan
         assert "SCAN conversation" not in plan, plan
         assert (plan.count("ix_person_tier (tier=?)") > 1) == bool(few), plan

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -44,6 +45,27 @@ def test_tier_and_phase_are_written_shown_and_told(agent: Visitor, world: World,
     assert "Broken lamp" not in agent.get("/inbox/open?tier=Gold").text.split("data-rows")[1]
     agent.post(f"/conversations/{taros}/customer", TYPED | {"tier": ""})
     assert "Aoi changed what is known of the customer: no tier" in agent.get(f"/conversations/{taros}").text
+
+
+def test_a_list_offers_the_tiers_and_phases_in_use_and_asks_for_them_as_rules_do(
+    agent: Visitor, world: World, taros: int
+) -> None:
+    """Width, case and kana do not count, whoever wrote the tier down however."""
+    agent.post(f"/conversations/{taros}/customer", TYPED | {"tier": "ＶＩＰ", "phase": "オンボーディング"})
+    with db.transaction() as session:
+        session.add_all(Person(tier=tier, created_at=datetime.now(UTC)) for tier in ("Ärger <b>", "vip"))
+    page = agent.get("/inbox/open").text
+    offered = page.split('id="tiers-in-use">')[1].split("</datalist>")[0]
+    assert set(re.findall("<option>(.*?)</option>", offered)) == {"Ärger &lt;b&gt;", "ＶＩＰ", "vip"}
+    assert "<option>オンボーディング</option>" in page.split('id="phases-in-use">')[1]
+    assert 'list="tiers-in-use"' in page
+    for asked in ("tier=vip", "tier=Vip&phase=ｵﾝﾎﾞｰﾃﾞｨﾝｸﾞ", "phase=おんぼーでぃんぐ"):
+        listed = agent.get(f"/inbox/open?{asked}").text
+        assert "Broken lamp" in listed.split("data-rows")[1], asked
+        rows = agent.get(f"/inbox/open/rows?{asked}&id={taros}&id={world.free}").text
+        assert f"/conversations/{taros}?" in rows
+    for asked in ("tier=vi", "phase=オンホーディンク", "tier=gold"):
+        assert "Broken lamp" not in agent.get(f"/inbox/open?{asked}").text.split("data-rows")[1], asked
 
 
 def test_what_is_in_use_is_offered_before_what_is_usual_and_a_script_gets_the_form_alone(
