@@ -416,7 +416,7 @@ def _unseen(session: Session, draft: Draft, version: int) -> tuple[Unseen, ...]:
     latest = (
         select(Message, User.name)
         .outerjoin(User, User.id == Message.author_id)
-        .where(Message.conversation_id == draft.conversation_id)
+        .where(Message.conversation_id == draft.conversation_id, ~conversations.AUTOMATIC)
         .order_by(Message.at.desc(), Message.id.desc())
         .limit(min(count, 10))
     )

@@ -41,6 +41,7 @@ from inbox.wire import ring
 from routing.mentions import Mention
 
 SNIPPET_CHARACTERS = 200
+AUTOMATIC = (Message.direction == "out") & (Message.kind == "auto_reply")  # nobody's answer: it raises no version
 
 EVENTS = {
     "received": N_("A mail came in"),

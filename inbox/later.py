@@ -28,7 +28,7 @@ from inbox import (
     working_hours,
 )
 from inbox.errors import N_, Conflict, NotFound, StaleReply, UserError
-from inbox.models import Conversation, Draft, LaterSending, Mailbox, Message, User
+from inbox.models import Conversation, Draft, Event, LaterSending, Mailbox, Message, User
 from inbox.people import Viewer
 from inbox.replies import SendResult
 from inbox.send_checks import NOT_LOOKED, Looked
@@ -226,21 +226,25 @@ def _one(session: Session, draft_id: int, *, now: datetime) -> None:
     if found is None:
         return  # cancelled or sent meanwhile
     draft, row = found
-    if draft.conversation_id is not None and not row.regardless and _customer_wrote(session, draft, row):
+    went_on = draft.conversation_id is not None and _version(session, draft) != draft.seen_version
+    by_us = went_on and _we_went_on(session, draft, row)
+    if went_on and not by_us and not row.regardless:
         _back(session, draft, row, came_back="wrote_first", now=now)
         _record(session, draft, "overtaken", actor_id=None, now=now)
         return
-    if _version(session, draft) == draft.seen_version and (row.at > now or _somebody_writes(session, draft, now=now)):
+    if not by_us and (row.at > now or _somebody_writes(session, draft, now=now)):
         return  # not yet, or not until that colleague has sent or stopped
-    _release(session, draft, row, now=now)
+    _release(session, draft, row, now=now)  # if we went on, the gate tells what happened
 
 
 def _release(session: Session, draft: Draft, row: LaterSending, *, now: datetime) -> SendResult:
     author = people.of(session, session.get_one(User, draft.author_id))
     approver = session.get(User, row.approved_by_id) if row.approved_by_id is not None else None
     seen = draft.seen_version
-    if row.regardless and not _we_wrote(session, draft, row):
-        seen = _version(session, draft)  # the customer's mails are no obstacle, on purpose
+    if row.regardless and draft.conversation_id is not None:
+        _hold(session, draft.conversation_id)  # also a mail that is filed just now is no obstacle
+        if not _we_went_on(session, draft, row):
+            seen = _version(session, draft)  # the customer's mails are none, on purpose
     next_status = row.next_status or None
     session.delete(row)
     session.flush()
@@ -314,20 +318,25 @@ def _version(session: Session, draft: Draft) -> int:
     return session.scalar(select(Conversation.version).where(Conversation.id == draft.conversation_id)) or 0
 
 
-def _customer_wrote(session: Session, draft: Draft, row: LaterSending) -> bool:
-    """Whether the conversation went on, and by a mail that came in; else the gate tells what happened."""
-    return _version(session, draft) != draft.seen_version and not _we_wrote(session, draft, row)
+def _hold(session: Session, conversation_id: int) -> None:
+    session.execute(select(Conversation.id).where(Conversation.id == conversation_id).with_for_update())
 
 
-def _we_wrote(session: Session, draft: Draft, row: LaterSending) -> bool:
-    if draft.conversation_id is None:
-        return False
+def _we_went_on(session: Session, draft: Draft, row: LaterSending) -> bool:
+    """Whether, since it waits, one of us answered, or joined it with a conversation that its author did not see."""
     ours = select(Message.id).where(
         Message.conversation_id == draft.conversation_id,
         Message.direction == "out",
+        ~conversations.AUTOMATIC,
         Message.created_at >= row.made_at,
     )
-    return session.scalar(ours.limit(1)) is not None
+    joined = select(Event.id).where(
+        Event.conversation_id == draft.conversation_id,
+        Event.kind == "joined",
+        Event.actor_id.is_not(None),  # by itself, only copies of one mail are
+        Event.at >= row.made_at,
+    )
+    return session.scalar(ours.limit(1)) is not None or session.scalar(joined.limit(1)) is not None
 
 
 def _somebody_writes(session: Session, draft: Draft, *, now: datetime) -> bool:

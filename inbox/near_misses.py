@@ -18,8 +18,6 @@ KEPT = timedelta(days=400)
 MOST = 500  # rows of the page
 ARRIVALS = 5  # of one near miss
 
-_AUTOMATIC = (Message.direction == "out") & (Message.kind == "auto_reply")  # raises no version
-
 
 @dataclass(frozen=True)
 class Arrival:
@@ -114,7 +112,7 @@ def _arrived(session: Session, draft: Draft, count: int) -> list[dict[str, str]]
     latest = (
         select(Message, User.name)
         .outerjoin(User, User.id == Message.author_id)
-        .where(Message.conversation_id == draft.conversation_id, ~_AUTOMATIC)
+        .where(Message.conversation_id == draft.conversation_id, ~conversations.AUTOMATIC)
         .order_by(Message.at.desc(), Message.id.desc())
         .limit(min(count, ARRIVALS))
     )

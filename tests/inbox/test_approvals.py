@@ -160,6 +160,15 @@ def test_what_arrived_since_stops_the_release_until_it_was_read(session: Session
     assert decided(session, office, approval_id, "send", seen_version=view.version)
 
 
+def test_an_automatic_answer_hides_nothing_of_what_arrived_since(session: Session, office: Office) -> None:
+    approval_id = asked(session, office)
+    a_message(session, office.desk.conversation, "やっぱり届きました。", at=LATER)
+    answer = {"direction": "out", "kind": "auto_reply"}
+    a_message(session, office.desk.conversation, "受け付けました。", at=LATER + MINUTE, **answer)
+    view = approvals.show(session, office.desk.ben, approval_id, now=LATER)
+    assert [one.text for one in view.unseen] == ["やっぱり届きました。"]
+
+
 def test_an_approver_who_adds_a_recipient_ticks_it(session: Session, office: Office) -> None:
     approval_id = asked(session, office)
     with pytest.raises(NotLookedAt):

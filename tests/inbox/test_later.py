@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 import pytest
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Engine, func, select, text
 from sqlalchemy.orm import Session
 
-from inbox import db, drafts, later, near_misses, presence, replies
+from inbox import db, drafts, joins, later, near_misses, presence, replies
 from inbox.errors import Conflict, NotFound, StaleReply, UserError
 from inbox.models import Conversation, Draft, Event, LaterSending, Mailbox, Outgoing, User
 from inbox.people import Viewer
 from inbox.people import of as viewer_of
 from tests.inbox.cast import HOUR, MINUTE, NOW, a_conversation, a_mailbox, a_message, a_person, a_viewer
+from tests.servers import wait_until
 
 LATER = NOW + HOUR
 DUE = LATER + HOUR
@@ -146,6 +148,63 @@ def test_it_waits_while_a_colleague_is_writing(evening: Evening) -> None:
     assert draft(draft_id).state == "later"
     later.look_after(DUE + 2 * MINUTE)
     assert sent(draft_id) == 1
+
+
+@pytest.mark.parametrize("regardless", [False, True])
+def test_an_automatic_answer_to_the_customer_is_nobodys_answer(evening: Evening, regardless: bool) -> None:
+    """It raises no version and takes nobody's words away: the customer's mail before it alone counts."""
+    draft_id = scheduled(evening, regardless=regardless)
+    customer_writes(evening)
+    with db.transaction() as session:
+        conversation = session.get_one(Conversation, evening.conversation_id)
+        a_message(session, conversation, "受け付けました。", at=LATER + MINUTE, direction="out", kind="auto_reply")
+    later.look_after(DUE)
+    back = draft(draft_id)
+    if regardless:
+        assert (back.state, sent(draft_id)) == ("sent", 1)
+    else:
+        assert (back.state, back.came_back, events("overtaken"), events("refused")) == ("open", "wrote_first", 1, 0)
+
+
+def test_regardless_of_the_customer_it_waits_all_the_same_while_a_colleague_is_writing(evening: Evening) -> None:
+    draft_id = scheduled(evening, regardless=True)
+    customer_writes(evening)
+    with db.transaction() as session:
+        presence.claim(session, evening.ben, evening.conversation_id, now=DUE)
+    later.look_after(DUE)
+    assert draft(draft_id).state == "later"
+    later.look_after(DUE + 2 * MINUTE)
+    assert sent(draft_id) == 1
+
+
+def test_regardless_of_a_mail_that_comes_in_the_very_instant(evening: Evening, engine: Engine) -> None:
+    draft_id = scheduled(evening, regardless=True)
+    waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+    with ThreadPoolExecutor(1) as aside:
+        with engine.connect() as watching, db.transaction() as session:
+            a_message(session, session.get_one(Conversation, evening.conversation_id), "急ぎです。", at=DUE)
+            session.flush()
+            looked = aside.submit(later.look_after, DUE)
+            if not db.is_sqlite(session):
+                wait_until(lambda: looked.done() or watching.scalar(waiting), what="it waits for the mail")
+        looked.result(30)
+    assert (draft(draft_id).state, sent(draft_id)) == ("sent", 1)
+
+
+def test_never_over_an_answer_that_a_join_brought_into_the_conversation(evening: Evening) -> None:
+    """Its author saw only one of the two, whatever the customer writes."""
+    with db.transaction() as session:
+        other = a_conversation(
+            session, session.get_one(Mailbox, evening.mailbox_id), person=a_person(session, "Kim", "k@x.example")
+        )
+        a_message(session, other, at=NOW + MINUTE)
+        a_message(session, other, "返金しました。", at=NOW + 2 * MINUTE, direction="out", author_id=evening.ben.id)
+        other_id = other.id
+    draft_id = scheduled(evening, regardless=True)
+    with db.transaction() as session:
+        joins.join(session, evening.ben, evening.conversation_id, other_id, now=LATER + MINUTE)
+    later.look_after(DUE)
+    assert (draft(draft_id).state, draft(draft_id).came_back, sent(draft_id)) == ("open", "stale", 0)
 
 
 def test_its_author_and_managers_send_it_now_or_cancel(evening: Evening) -> None:
