@@ -314,12 +314,26 @@ def leave_from(session: Session, conversation_id: int, mailbox: Mailbox) -> dict
     conversation = session.get_one(Conversation, conversation_id)
     changed: dict[str, list[Any]] = {}
     for draft in session.scalars(select(Draft).where(Draft.conversation_id == conversation_id, Draft.state == "open")):
-        base = session.get(Message, draft.answers_id) if draft.answers_id is not None else None
-        address = _written_to(session, mailbox, conversation, base)
-        changed[str(draft.id)] = [draft.mailbox_id, draft.from_address, mailbox.id, address]
-        draft.mailbox_id, draft.from_address = mailbox.id, address
+        before = [draft.mailbox_id, draft.from_address]
+        _leave_from(session, draft, conversation, mailbox)
+        changed[str(draft.id)] = [*before, draft.mailbox_id, draft.from_address]
     session.flush()
     return changed
+
+
+def follow(session: Session, draft: Draft) -> None:
+    """The same for one that was locked while its conversation went, and is open again."""
+    if draft.conversation_id is None:
+        return
+    conversation = session.get_one(Conversation, draft.conversation_id)
+    if conversation.mailbox_id != draft.mailbox_id:
+        _leave_from(session, draft, conversation, session.get_one(Mailbox, conversation.mailbox_id))
+
+
+def _leave_from(session: Session, draft: Draft, conversation: Conversation, mailbox: Mailbox) -> None:
+    base = session.get(Message, draft.answers_id) if draft.answers_id is not None else None
+    draft.from_address = _written_to(session, mailbox, conversation, base)
+    draft.mailbox_id = mailbox.id
 
 
 def bring_back(session: Session, who: Viewer, draft_id: int, *, now: datetime) -> DraftView:

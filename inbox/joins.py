@@ -475,7 +475,7 @@ def _with(session: Session, older: Conversation, new: Sequence[Message], facts: 
     last = session.scalars(
         select(Message)
         .where(Message.conversation_id == older.id)
-        .order_by(Message.at.desc(), Message.id.desc())
+        .order_by(conversations.AUTOMATIC, Message.at.desc(), Message.id.desc())
         .limit(1)
     ).one()
     changed: dict[str, Any] = {

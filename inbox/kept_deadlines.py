@@ -15,7 +15,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, insert, literal, select, update
 from sqlalchemy.orm import Session
 
 from inbox import working_hours
@@ -79,6 +79,13 @@ def part(session: Session, conversation: Conversation, *, joined_at: datetime, n
     ):
         session.execute(change.execution_options(synchronize_session=False))
     keep(session, conversation, now=now)
+
+
+def share_pauses(session: Session, old: Conversation, new: Conversation) -> None:
+    """A part of the one is a conversation of its own from now on: what paused the one paused that part."""
+    pauses = select(literal(new.id), Pause.started_at, Pause.ended_at, Pause.why).where(Pause.conversation_id == old.id)
+    columns = ["conversation_id", "started_at", "ended_at", "why"]
+    session.execute(insert(Pause).from_select(columns, pauses))
 
 
 def keep(session: Session, conversation: Conversation, *, now: datetime) -> bool:

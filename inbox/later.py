@@ -288,6 +288,8 @@ def lock(session: Session, draft: Draft, to: str, *, from_: str) -> None:
     session.refresh(draft)
     if changed.rowcount != 1:
         raise Conflict(N_("This draft was sent or discarded already."))
+    if to == "open":
+        drafts.follow(session, draft)
     ring.screens(session)
 
 
@@ -323,20 +325,21 @@ def _hold(session: Session, conversation_id: int) -> None:
 
 
 def _we_went_on(session: Session, draft: Draft, row: LaterSending) -> bool:
-    """Whether, since it waits, one of us answered, or joined it with a conversation that its author did not see."""
+    """Whether, since it waits, one of us answered, or made another conversation of it than its author saw."""
     ours = select(Message.id).where(
         Message.conversation_id == draft.conversation_id,
         Message.direction == "out",
         ~conversations.AUTOMATIC,
         Message.created_at >= row.made_at,
     )
-    joined = select(Event.id).where(
+    by_itself = (Event.kind == "joined") & Event.actor_id.is_(None)  # the copies of one mail
+    arranged = select(Event.id).where(
         Event.conversation_id == draft.conversation_id,
-        Event.kind == "joined",
-        Event.actor_id.is_not(None),  # by itself, only copies of one mail are
+        Event.kind.in_(("joined", "unjoined", "split", "moved")),
+        ~by_itself,
         Event.at >= row.made_at,
     )
-    return session.scalar(ours.limit(1)) is not None or session.scalar(joined.limit(1)) is not None
+    return session.scalar(ours.limit(1)) is not None or session.scalar(arranged.limit(1)) is not None
 
 
 def _somebody_writes(session: Session, draft: Draft, *, now: datetime) -> bool:

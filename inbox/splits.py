@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import func, insert, select, update
 from sqlalchemy.orm import Session
 
-from inbox import conversations, joins, people
+from inbox import conversations, joins, kept_deadlines, people
 from inbox.errors import N_, NotFound, UserError
 from inbox.joins import FACTS
 from inbox.models import (
@@ -52,6 +52,8 @@ def split(session: Session, who: Viewer, conversation_id: int, message_id: int, 
         _know(session, part, waited=waited)
     if waited is not None and old.waiting_since is None and new.waiting_since is None:
         old.waiting_since = waited
+    for part in (old, new):
+        kept_deadlines.keep(session, part, now=now)
     old.version += 1  # no answer to both of them may leave
     new.version = old.version
     session.flush()
@@ -80,7 +82,10 @@ def _begin(session: Session, old: Conversation, going: Sequence[Message], *, now
     )
     for name in FACTS:
         setattr(new, name, getattr(old, name))
+    if new.began_at is not None and new.first_answered_at is None:  # nobody answered this matter either
+        new.began_at = max(new.began_at, next((one.at for one in going if one.direction == "in"), first.at))
     session.flush()
+    kept_deadlines.share_pauses(session, old, new)
     tags = select(ConversationTag.tag_id).where(ConversationTag.conversation_id == old.id)
     copied = [{"conversation_id": new.id, "tag_id": tag_id} for tag_id in session.scalars(tags)]
     if copied:
@@ -116,7 +121,8 @@ def _know(session: Session, part: Conversation, *, waited: datetime | None) -> N
     """What a list shows of the part, from its own messages."""
     stands = select(Message).where(Message.conversation_id == part.id).order_by(Message.at, Message.id)
     messages = session.scalars(stands.execution_options(populate_existing=True)).all()
-    last, files = messages[-1], select(func.count()).select_from(Attachment)
+    last = next((one for one in reversed(messages) if not _is_automatic(one)), messages[-1])
+    files = select(func.count()).select_from(Attachment)
     part.activity_at, part.last_direction = last.at, last.direction
     part.snippet = last.snippet[: conversations.SNIPPET_CHARACTERS]
     part.message_count = len(messages)
@@ -135,6 +141,10 @@ def _know(session: Session, part: Conversation, *, waited: datetime | None) -> N
 def _names(messages: Sequence[Any]) -> str:
     named = [(one.from_name or one.from_address).replace(",", " ").strip() for one in messages if one.direction == "in"]
     return ", ".join(dict.fromkeys(filter(None, named)))[:PEOPLE_CHARACTERS]
+
+
+def _is_automatic(one: Message) -> bool:
+    return one.direction == "out" and one.kind == "auto_reply"
 
 
 def _unanswered_since(messages: Sequence[Message]) -> datetime | None:

@@ -8,7 +8,20 @@ import pytest
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
-from inbox import conversation_page, conversations, db, drafts, joins, links, moves, people, replies, search, splits
+from inbox import (
+    conversation_page,
+    conversations,
+    db,
+    deadlines,
+    drafts,
+    joins,
+    links,
+    moves,
+    people,
+    replies,
+    search,
+    splits,
+)
 from inbox.errors import Conflict, NotFound, UserError
 from inbox.models import Conversation, Draft, Event, JoinSuggestion, Mailbox, Message, Note, ThreadKey, User
 from tests.inbox.cast import (
@@ -92,6 +105,65 @@ def test_answers_to_what_was_split_off_go_there_and_to_what_stayed_stay(engine: 
     first = story.arrive(a_mail("一件目の続き", answers=stays.mail_id))
     assert story.conversation_of(again).id == new_id
     assert story.conversation_of(first).id == old_id
+
+
+def test_both_parts_of_a_split_have_their_deadlines_at_once(session: Session) -> None:
+    support, taro = a_mailbox(session), a_person(session)
+    mei = a_viewer(session, "Mei", support, role="manager")
+    body = {"name": "All", "first_answer": 60, "next_answer": 120}
+    deadlines.save(session, mei, None, body=body, enabled=True, now=NOW)
+    old = a_conversation(session, support, person=taro, at=NOW - MINUTE)
+    a_message(session, old, "一件目", at=NOW)
+    second = a_message(session, old, "二件目", at=NOW + 10 * MINUTE)
+    assert old.due_at == NOW + 60 * MINUTE
+    new = session.get_one(Conversation, splits.split(session, mei, old.id, second.id, now=NOW + 11 * MINUTE))
+    assert old.due_at == NOW + 60 * MINUTE
+    assert new.due_at == NOW + 70 * MINUTE, "nobody answered it yet: it counts from its own first mail"
+    assert new.soon_at is not None
+    assert new.next_step_at is not None
+    joins.join(session, mei, old.id, new.id, now=NOW + 12 * MINUTE)
+    assert old.due_at == NOW + 60 * MINUTE
+
+
+def test_a_pause_before_a_split_counts_for_both_parts(session: Session) -> None:
+    support = a_mailbox(session)
+    mei = a_viewer(session, "Mei", support, role="manager")
+    deadlines.save(session, mei, None, body={"name": "All", "first_answer": 60}, enabled=True, now=NOW)
+    old = a_conversation(session, support, at=NOW - MINUTE)
+    a_message(session, old, "一件目", at=NOW)
+    second = a_message(session, old, "二件目", at=NOW + 10 * MINUTE)
+    conversations.set_status(session, old, "waiting", now=NOW + 20 * MINUTE, actor_id=mei.id)
+    new = session.get_one(Conversation, splits.split(session, mei, old.id, second.id, now=NOW + 30 * MINUTE))
+    assert old.due_at is new.due_at is None
+    for part in (old, new):
+        conversations.set_status(session, part, "open", now=NOW + 50 * MINUTE, actor_id=mei.id)
+    assert old.due_at == NOW + 90 * MINUTE
+    assert new.due_at == NOW + 100 * MINUTE
+
+
+def test_an_automatic_answer_gives_a_part_of_a_conversation_no_other_place(session: Session) -> None:
+    """It is nobody's: the customer's mail before it is what a list shows, after a split and after a join is undone."""
+    support = a_mailbox(session)
+    aoi = a_viewer(session, "Aoi", support)
+    answer = {"direction": "out", "kind": "auto_reply"}
+
+    def shown(one: Conversation) -> tuple[object, ...]:
+        return one.snippet, one.last_direction, one.activity_at
+
+    old = a_conversation(session, support, at=NOW - MINUTE)
+    a_message(session, old, "一件目", at=NOW)
+    a_message(session, old, "自動", at=NOW + MINUTE, **answer)
+    second = a_message(session, old, "二件目", at=NOW + 2 * MINUTE)
+    a_message(session, old, "自動", at=NOW + 3 * MINUTE, **answer)
+    new = session.get_one(Conversation, splits.split(session, aoi, old.id, second.id, now=NOW))
+    assert shown(old) == ("一件目", "in", NOW)
+    assert shown(new) == ("二件目", "in", NOW + 2 * MINUTE)
+    joins.join(session, aoi, old.id, new.id, now=NOW + 4 * MINUTE)
+    a_message(session, old, "三件目", at=NOW + 5 * MINUTE)
+    a_message(session, old, "自動", at=NOW + 6 * MINUTE, **answer)
+    (join_id,) = joins.made_into(session, old.id)
+    joins.undo(session, aoi, join_id, now=NOW + 7 * MINUTE)
+    assert shown(old) == ("三件目", "in", NOW + 5 * MINUTE)
 
 
 # -- moving

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import Engine, func, select, text
 from sqlalchemy.orm import Session
 
-from inbox import db, drafts, joins, later, near_misses, presence, replies
+from inbox import db, drafts, joins, later, moves, near_misses, presence, replies
 from inbox.errors import Conflict, NotFound, StaleReply, UserError
 from inbox.models import Conversation, Draft, Event, LaterSending, Mailbox, Outgoing, User
 from inbox.people import Viewer
@@ -205,6 +205,22 @@ def test_never_over_an_answer_that_a_join_brought_into_the_conversation(evening:
         joins.join(session, evening.ben, evening.conversation_id, other_id, now=LATER + MINUTE)
     later.look_after(DUE)
     assert (draft(draft_id).state, draft(draft_id).came_back, sent(draft_id)) == ("open", "stale", 0)
+
+
+@pytest.mark.parametrize("regardless", [False, True])
+def test_moved_into_another_mailbox_it_comes_back_and_leaves_from_there(evening: Evening, regardless: bool) -> None:
+    """The customer did not write, so nobody says that they did."""
+    with db.transaction() as session:
+        sales = a_mailbox(session, "Sales")
+        sales_id = sales.id
+        rin = a_viewer(session, "Rin", role="admin")
+    draft_id = scheduled(evening, regardless=regardless)
+    with db.transaction() as session:
+        moves.move(session, rin, evening.conversation_id, sales_id, now=LATER + MINUTE)
+    later.look_after(DUE)
+    back = draft(draft_id)
+    assert (back.state, back.came_back, sent(draft_id), events("overtaken")) == ("open", "stale", 0, 0)
+    assert (back.mailbox_id, back.from_address) == (sales_id, "sales@shop.example")
 
 
 def test_its_author_and_managers_send_it_now_or_cancel(evening: Evening) -> None:
