@@ -101,12 +101,13 @@ class Desk:
         return tuple(replace(one, open=self._open.get(one.id, 0)) for one in self._people[mailbox_id])
 
     def _facts(self, conversation: Conversation, ways: tuple[Way, ...], *, language: str) -> assign.AssignFacts:
-        sticky = next((way for way in ways if isinstance(way, Sticky)), None)
+        sticky = [way for way in ways if isinstance(way, Sticky)]
         person_id = conversation.person_id
         last = company = None
-        if sticky is not None and person_id is not None:
+        if sticky and person_id is not None:
             last = last_owners(self.session, [person_id]).get(person_id)
-            company = last_owner_of_company(self.session, person_id) if sticky.company else None
+            by_company = any(way.company for way in sticky)
+            company = last_owner_of_company(self.session, person_id) if by_company else None
         return assign.AssignFacts(
             people=self.people(conversation.mailbox_id),
             teams=tuple(_team(team) for team in self._teams.values()),

@@ -265,14 +265,10 @@ def _run_rules(now: datetime) -> None:
         with db.transaction() as session:
             if not rule_runs.unanswered(session, now=now):
                 break
-    with db.transaction() as session:
-        due = rule_runs.due_by_the_clock(session, now=now)
-    after = 0
-    while due:
+    more = True
+    while more:  # those that a process left undone first, then those whose moment has come
         with db.transaction() as session:
-            after = rule_runs.by_the_clock(session, due, after=after, now=now)
-        if not after:
-            break
+            more = rule_runs.by_the_clock(session, now=now) or bool(rule_runs.due_by_the_clock(session, now=now))
 
 
 def _hand_back(now: datetime) -> None:

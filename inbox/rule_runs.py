@@ -37,6 +37,7 @@ from inbox.models import (
     Rule,
     RuleTrace,
     RuleWaited,
+    Setting,
     Tag,
     Team,
     TeamMember,
@@ -66,6 +67,7 @@ from routing.traces import trace_json
 from routing.triggers import ARRIVED, Happened, Schedule, StatusChanged, Unanswered, last_due
 
 AT_ONCE = 100  # conversations of one transaction of the clock
+PLANNED = "rules_by_the_clock"  # the setting with the rules whose moment has come, and the last conversation done
 UNFINISHED = ("open", "waiting", "snoozed")
 UNTOUCHED = ("not_triggered", "disabled")  # a trace of nothing else is not worth keeping
 LOOKED_BACK = timedelta(days=366)  # an answer that is owed for longer is owed all the same
@@ -124,7 +126,7 @@ def _before_commit(session: Session) -> None:
 def wait_for_the_clock(session: Session) -> bool:
     """Whether any rule is set off by time."""
     in_force = rules.in_force(session)
-    return bool(_with(in_force, Unanswered) or _with(in_force, Schedule))
+    return bool(_with(in_force, Unanswered) or _with(in_force, Schedule) or session.get(Setting, PLANNED))
 
 
 def unanswered(session: Session, *, now: datetime) -> int:
@@ -135,6 +137,8 @@ def unanswered(session: Session, *, now: datetime) -> int:
     if not found:
         return 0
     _lock(session, found)
+    # as it is now that nobody else can ask, answer or join: another clock, or a person, may have been faster
+    found = {one: due for one, due in _waited_enough(session, waiting, now=now).items() if one in found}
     for case in rule_facts.of_conversations(session, list(found), asks=in_force.asks, now=now):
         due = found[case.conversation_id]
         already = frozenset(waiting) - due
@@ -146,45 +150,53 @@ def unanswered(session: Session, *, now: datetime) -> int:
 
 
 def due_by_the_clock(session: Session, *, now: datetime) -> frozenset[int]:
-    """Rules whose planned moment has come since they last ran; they count as run from now on.
+    """Rules whose planned moment has come since they last ran; they count as run from now on, and `by_the_clock` asks
+    them. None while it is not done with those before.
 
     The time zone is that of the first mailbox.
     """
-    in_force = rules.in_force(session)
-    planned = _with(in_force, Schedule)
+    planned = _with(rules.in_force(session), Schedule)
     if not planned:
         return frozenset()
     zone = _zone(session)
-    rows = {
-        one.id: one
-        for one in session.scalars(
-            select(Rule).where(Rule.id.in_({rule.id for rule, _ in planned})).order_by(Rule.id).with_for_update()
-        )
-    }
+    wanted = select(Rule).where(Rule.id.in_({rule.id for rule, _ in planned})).order_by(Rule.id).with_for_update()
+    rows = {one.id: one for one in session.scalars(wanted.execution_options(populate_existing=True))}
+    if session.get(Setting, PLANNED) is not None:
+        return frozenset()
     due = {rule.id for rule, at in planned if last_due(at, now=now, zone=zone) > rows[rule.id].scheduled_at}
     for rule_id in due:
         rows[rule_id].scheduled_at = now
+    if due:
+        session.add(Setting(key=PLANNED, value={"rules": sorted(due), "after": 0}))
     session.flush()
     return frozenset(due)
 
 
-def by_the_clock(session: Session, due: frozenset[int], *, after: int, now: datetime) -> int:
-    """Asks the rules in `due` about the unfinished conversations after that id; the last id looked at, 0: no more."""
+def by_the_clock(session: Session, *, now: datetime) -> bool:
+    """Asks the rules that `due_by_the_clock` found about the next unfinished conversations; whether there is more.
+
+    Where it stands is kept with what was done: a clock process that dies leaves the rest to the next one.
+    """
+    place = session.get(Setting, PLANNED, with_for_update=True)
+    if place is None:
+        return False
     wanted = (
         select(Conversation.id)
-        .where(Conversation.id > after, Conversation.status.in_(UNFINISHED))
+        .where(Conversation.id > place.value["after"], Conversation.status.in_(UNFINISHED))
         .order_by(Conversation.id)
         .limit(AT_ONCE)
         .with_for_update()
     )
     ids = list(session.scalars(wanted))
     if not ids:
-        return 0
+        session.delete(place)
+        return False
     in_force = rules.in_force(session)
     cases = rule_facts.of_conversations(session, ids, asks=in_force.asks, now=now)
-    decided = _each(session, in_force, cases, Happened("schedule", due=due), now=now)
+    decided = _each(session, in_force, cases, Happened("schedule", due=frozenset(place.value["rules"])), now=now)
     _follow(session, in_force, decided, now=now)
-    return ids[-1]
+    place.value = place.value | {"after": ids[-1]}
+    return True
 
 
 def may_hand_back(session: Session, *, now: datetime) -> bool:

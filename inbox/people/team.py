@@ -206,7 +206,7 @@ def _deactivate(session: Session, who: Viewer, user: User, *, now: datetime) -> 
     unfinished = select(Conversation).where(
         Conversation.owner_id == user.id, Conversation.status.in_(("open", "waiting", "snoozed"))
     )
-    for conversation in session.scalars(unfinished.with_for_update()):
+    for conversation in session.scalars(unfinished.order_by(Conversation.id).with_for_update()):
         conversations.assign(session, conversation, None, now=now, actor_id=who.id)
 
 

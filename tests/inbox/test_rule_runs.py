@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, select, text, update
 
 from inbox import clock, conversations, db, people, presence, profiles, rule_runs, rules, teams, triage
-from inbox.models import DeadlinePolicy, Notification, RuleVersion, User
-from tests.inbox.cast import HOUR, MINUTE
+from inbox.models import DeadlinePolicy, Notification, Person, RuleVersion, User
+from tests.inbox.cast import HOUR, MINUTE, NOW
 from tests.inbox.intake.story import Story, a_mail
 from tests.inbox.routing_cast import (
     a_body,
@@ -23,6 +24,7 @@ from tests.inbox.routing_cast import (
     the_rule,
     traces_of,
 )
+from tests.servers import wait_until
 
 
 def mail(subject: str, sender: str = "taro@example.jp", **more: object) -> bytes:
@@ -195,6 +197,32 @@ def test_a_rule_by_the_clock_runs_once_for_each_planned_moment(engine: Engine) -
         assert len(rule_runs.due_by_the_clock(session, now=story.now + timedelta(days=1, hours=1))) == 1
 
 
+@pytest.mark.parametrize("on", ["schedule", "unanswered"])
+def test_two_clocks_at_one_moment_ask_a_rule_once(engine: Engine, on: str) -> None:
+    story = Story()
+    mei = a_manager()
+    trigger = {
+        "schedule": {"on": "schedule", "weekdays": [1, 2, 3, 4, 5, 6, 7], "at": "12:30"},
+        "unanswered": {"on": "unanswered", "minutes": 30},
+    }[on]
+    rule = a_rule(mei, a_body("Tells", {"do": "notify", "people": [mei.id]}, on=trigger), now=story.now)
+    story.arrive(mail("一件目"))
+    noon = story.now + 40 * MINUTE
+    waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+    with ThreadPoolExecutor(1) as aside:
+        with engine.connect() as watching, db.transaction() as session:
+            if on == "schedule":
+                assert rule_runs.due_by_the_clock(session, now=noon)
+            else:
+                assert rule_runs.unanswered(session, now=noon) == 1
+            other = aside.submit(clock._run_rules, noon)
+            if not db.is_sqlite(session):
+                wait_until(lambda: other.done() or watching.scalar(waiting), what="the second clock waits")
+        other.result(30)
+    clock._run_rules(noon)
+    assert the_rule(rule).hits == 1
+
+
 def test_what_waits_for_the_first_to_open_it_becomes_theirs(engine: Engine) -> None:
     story = Story()
     mei, (aoi, ben) = a_manager(), agents("Aoi", "Ben")
@@ -223,6 +251,82 @@ def test_a_team_of_a_mailbox_gets_what_no_rule_gives_to_anybody(engine: Engine) 
     )
     story.arrives(mail("VIP"), mail("ほか", "hana@example.jp"))
     assert [one.owner_id for one in conversations_of(story.mailbox_id)] == [ben, aoi]
+
+
+def test_the_companys_owner_is_asked_for_wherever_among_the_ways_that_stands(engine: Engine) -> None:
+    """First the customer's own last owner, then a team of which nobody is there, then whoever cared for colleagues."""
+    story = Story()
+    mei, (aoi, ben) = a_manager(), agents("Aoi", "Ben")
+    team = a_team(mei, [ben])
+    with db.transaction() as session:
+        teams.be_absent(session, mei, ben, starts_at=NOW, ends_at=None, now=NOW)
+    story.arrive(mail("一件目"))
+    (first,) = conversations_of(story.mailbox_id)
+    with db.transaction() as session:
+        triage.assign(session, mei, first.id, aoi, now=story.now)
+    story.arrive(mail("二件目", "hana@example.jp"))
+    with db.transaction() as session:
+        session.execute(update(Person).values(company="山田商店"))
+    ways = [{"how": "sticky"}, {"how": "team", "team_id": team}, {"how": "sticky", "company": True}]
+    a_rule(mei, a_body("Company", {"do": "assign", "try": ways}))
+    story.arrive(mail("三件目", "hana@example.jp"))
+    found = conversations_of(story.mailbox_id)[-1]
+    assert found.owner_id == aoi
+    trace = traces_of(found.id)[-1].assignment
+    assert trace is not None
+    assert trace["reason"] == "sticky_company"
+
+
+def test_what_a_rule_by_the_clock_began_is_gone_on_with_after_a_crash(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each batch is a transaction, and the place is kept with it: none is left out and none is asked twice."""
+    monkeypatch.setattr(rule_runs, "AT_ONCE", 2)
+    story = Story()
+    mei = a_manager()
+    at = {"on": "schedule", "weekdays": [1, 2, 3, 4, 5, 6, 7], "at": "12:30"}  # 03:30 UTC
+    rule = a_rule(mei, a_body("Noon", {"do": "priority", "priority": "high"}, on=at), now=story.now)
+    story.arrives(*(mail(f"{number}件目", f"c{number}@example.jp") for number in range(5)))
+    noon = story.now + 40 * MINUTE
+    with db.transaction() as session:
+        assert rule_runs.due_by_the_clock(session, now=noon)
+    with db.transaction() as session:
+        assert rule_runs.by_the_clock(session, now=noon)
+    assert [one.priority for one in conversations_of(story.mailbox_id)].count("high") == 2
+    with pytest.raises(RuntimeError), db.transaction() as session:
+        rule_runs.by_the_clock(session, now=noon)
+        raise RuntimeError  # the clock process ends here
+    clock._run_rules(noon + MINUTE)
+    assert {one.priority for one in conversations_of(story.mailbox_id)} == {"high"}
+    assert the_rule(rule).hits == 5
+    clock._run_rules(noon + 2 * MINUTE)
+    assert the_rule(rule).hits == 5
+
+
+def test_a_planned_moment_that_comes_while_the_one_before_is_not_done_yet_comes_after_it(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rule_runs, "AT_ONCE", 1)
+    story = Story()
+    mei = a_manager()
+    made = [
+        a_rule(
+            mei,
+            a_body(
+                name,
+                {"do": "notify", "owner": True},
+                on={"on": "schedule", "weekdays": [1, 2, 3, 4, 5, 6, 7], "at": at},
+            ),
+            now=story.now,
+        )
+        for name, at in (("Noon", "12:30"), ("A minute later", "12:31"))
+    ]
+    story.arrives(mail("一件目"), mail("二件目", "hana@example.jp"))
+    with db.transaction() as session:
+        assert rule_runs.due_by_the_clock(session, now=NOW + 30 * MINUTE) == frozenset(made[:1])
+    clock._run_rules(NOW + 31 * MINUTE)
+    clock._run_rules(NOW + 31 * MINUTE)
+    assert [the_rule(one).hits for one in made] == [2, 2]
 
 
 def test_sticky_and_fallback(engine: Engine) -> None:
