@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from datetime import datetime
 from html import escape
 from typing import Any
@@ -12,7 +13,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy.orm import Session
 
 from inbox import drafts
-from inbox.blobs import blobs
+from inbox.blobs import MissingBlob, blobs
 from inbox.config import settings
 from inbox.drafts import DraftView
 from inbox.errors import N_, UserError
@@ -60,7 +61,7 @@ def check(draft: DraftView, mailbox: Mailbox) -> None:
 def write(
     session: Session, who: Viewer, draft: DraftView, mailbox: Mailbox, *, conversation_id: int, now: datetime
 ) -> compose.Composed:
-    """The mail as bytes, once; every try to send it sends these."""
+    """The mail as bytes, once; every try to send it sends these. Raises UserError for a file whose bytes are lost."""
     answered = session.get(Message, draft.answers_id) if draft.answers_id is not None else None
     threaded = answered if draft.kind != "forward" else None
     quoted = _quoted(answered, who) if answered is not None and (draft.quote or draft.kind == "forward") else None
@@ -77,10 +78,7 @@ def write(
         date=now.astimezone(ZoneInfo(who.time_zone)),
         text=text,
         html=html,
-        attachments=tuple(
-            Attachment(file.name, file.content_type, blobs().get(sha256), file.content_id or None)
-            for file, sha256 in _bytes_of(session, draft)
-        ),
+        attachments=tuple(_attached(file, sha256) for file, sha256 in _bytes_of(session, draft)),
         in_reply_to=threaded.mail_id if threaded is not None else "",
         references=tuple(threaded.references) if threaded is not None else (),
         thread_index=threaded.thread_index if threaded is not None else "",
@@ -91,6 +89,14 @@ def write(
 
 def _people(pairs: Iterable[tuple[str, str]]) -> tuple[Address, ...]:
     return tuple(Address(name, check_recipient(address)) for name, address in pairs)
+
+
+def _attached(file: drafts.DraftFileView, sha256: str) -> Attachment:
+    try:
+        return Attachment(file.name, file.content_type, blobs().get(sha256), file.content_id or None)
+    except MissingBlob:
+        message = N_("The stored bytes of %(name)s are lost. Take the file out and attach it again.")
+        raise UserError(message, field="file", name=file.name) from None
 
 
 def _bytes_of(session: Session, draft: DraftView) -> list[tuple[drafts.DraftFileView, str]]:
@@ -121,10 +127,12 @@ def _bodies(draft: DraftView, mailbox: Mailbox, quoted: Quoted | None) -> tuple[
 
 
 def _quoted(message: Message, who: Viewer) -> Quoted:
-    """The old mail as it is quoted: its own pictures are left out, links to pictures elsewhere stay."""
+    """The old mail as it is quoted: its own pictures are left out, links to pictures elsewhere stay. Of one whose bytes
+    are lost the words are quoted."""
     html = ""
-    if message.has_html:
-        html = safe_html.clean(parse(blobs().get(message.raw_sha256)).html, remote=True, image_url=_elsewhere).html
+    with suppress(MissingBlob):
+        raw = blobs().get(message.raw_sha256) if message.has_html else b""
+        html = safe_html.clean(parse(raw).html, remote=True, image_url=_elsewhere).html if raw else ""
     return Quoted(
         from_=Address(message.from_name, message.from_address),
         date=(message.dated or message.at).astimezone(ZoneInfo(who.time_zone)),

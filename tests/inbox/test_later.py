@@ -12,11 +12,12 @@ from sqlalchemy import Engine, func, select, text
 from sqlalchemy.orm import Session
 
 from inbox import db, drafts, joins, later, moves, near_misses, presence, replies
+from inbox.blobs import blobs
 from inbox.errors import Conflict, NotFound, StaleReply, UserError
-from inbox.models import Conversation, Draft, Event, LaterSending, Mailbox, Outgoing, User
+from inbox.models import Conversation, Draft, DraftFile, Event, LaterSending, Mailbox, Outgoing, User
 from inbox.people import Viewer
 from inbox.people import of as viewer_of
-from tests.inbox.cast import HOUR, MINUTE, NOW, a_conversation, a_mailbox, a_message, a_person, a_viewer
+from tests.inbox.cast import HOUR, MINUTE, NOW, a_conversation, a_mailbox, a_message, a_person, a_viewer, all_ticked
 from tests.servers import wait_until
 
 LATER = NOW + HOUR
@@ -269,6 +270,29 @@ def test_of_an_author_who_lost_the_mailbox_it_comes_back(evening: Evening) -> No
         session.delete(session.get_one(MailboxAccess, (evening.aoi.id, evening.mailbox_id)))
     later.look_after(DUE)
     assert (draft(draft_id).state, draft(draft_id).came_back, sent(draft_id)) == ("open", "failed", 0)
+
+
+def test_one_whose_file_was_lost_comes_back_and_holds_no_other_up(evening: Evening) -> None:
+    """After a restore without all of its stored bytes, for example."""
+    with db.transaction() as session:
+        first, second = written(session, evening), written(session, evening, evening.ben)
+        file = drafts.add_file(
+            session, evening.aoi, first, name="請求書.pdf", content_type="application/pdf", data=b"lost", now=LATER
+        )
+        sha256 = session.get_one(DraftFile, file.id).sha256
+        for who, draft_id, at in ((evening.aoi, first, DUE), (evening.ben, second, DUE + MINUTE)):
+            seen = session.get_one(Draft, draft_id).seen_version
+            given = {"regardless": True, "seen_version": seen, "next_status": None, "now": LATER}
+            later.schedule(session, who, draft_id, at=at, **given, looked=all_ticked(session, draft_id))
+    blobs().delete(sha256)
+    later.look_after(DUE + MINUTE)
+    assert (draft(first).state, draft(first).came_back, sent(first), sent(second)) == ("open", "failed", 0, 1)
+    with db.transaction() as session, pytest.raises(UserError) as refused:
+        seen = session.get_one(Conversation, evening.conversation_id).version
+        replies.send(
+            session, evening.aoi, first, seen_version=seen, next_status=None, now=DUE, looked=all_ticked(session, first)
+        )
+    assert (refused.value.field, refused.value.params) == ("file", {"name": "請求書.pdf"})
 
 
 def test_a_new_mail_waits_too(evening: Evening) -> None:
