@@ -113,7 +113,8 @@ def who_may(session: Session, approval: Approval, *, now: datetime) -> dict[int,
                 MailboxAccess,
                 (MailboxAccess.user_id == User.id) & (MailboxAccess.mailbox_id == approval.mailbox_id),
             )
-            .where(User.active, or_(User.role == "admin", MailboxAccess.user_id.is_not(None)))
+            .where(User.active, User.password_hash.is_not(None))  # who was only invited cannot look at anything
+            .where(or_(User.role == "admin", MailboxAccess.user_id.is_not(None)))
             .order_by(User.id)
         )
         if user.id != approval.author_id

@@ -185,14 +185,15 @@ def test_deputies_stand_in_when_away_and_after_the_deadline(session: Session, of
     assert decided(session, office, approval_id, "send", office.cho)
 
 
-@pytest.mark.parametrize("gone", ["pool", "person"])
+@pytest.mark.parametrize("gone", ["pool", "person", "not come yet"])
 def test_when_the_approvers_are_gone_managers_approve(session: Session, office: Office, gone: str) -> None:
     approval_id = asked(session, office)
     if gone == "pool":
         session.delete(session.get_one(ApproverPool, office.pool))
-    else:
-        session.get_one(User, office.desk.ben.id).active = False
-        session.get_one(User, office.cho.id).active = False
+    for who in (office.desk.ben, office.cho):
+        user = session.get_one(User, who.id)
+        user.active = gone != "person"
+        user.password_hash = None if gone == "not come yet" else user.password_hash  # only invited
     session.flush()
     assert approvals.count(session, office.mei, now=LATER) == 1
     assert decided(session, office, approval_id, "send", office.mei)
