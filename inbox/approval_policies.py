@@ -119,13 +119,11 @@ def who_may(session: Session, approval: Approval, *, now: datetime) -> dict[int,
         )
         if user.id != approval.author_id
     }
-    away = frozenset(
-        session.scalars(
-            select(Absence.user_id).where(
-                Absence.starts_at <= now, or_(Absence.ends_at.is_(None), Absence.ends_at > now)
-            )
-        )
+    absent = select(Absence.user_id).where(
+        Absence.starts_at <= now, or_(Absence.ends_at.is_(None), Absence.ends_at > now)
     )
+    named = {one for pool in known.values() for one in (*pool.approvers, *(deputy for _, deputy in pool.deputies))}
+    away = frozenset(session.scalars(absent)) | (named - set(there))  # for whoever left, deputies stand in as well
     overdue = approval.due_at is not None and approval.due_at <= now
     may = {
         user_id: user.name

@@ -15,7 +15,7 @@ from inbox.approval_policies import NeedsApproval
 from inbox.blobs import blobs
 from inbox.errors import Conflict, Forbidden, NotFound, StaleReply, UserError
 from inbox.mail.parse import parse
-from inbox.models import Absence, ApproverPool, Draft, Event, Message, Outgoing, SendRule, User
+from inbox.models import Absence, ApproverPool, Draft, Event, Message, Notification, Outgoing, SendRule, User
 from inbox.people import Viewer
 from inbox.send_checks import Looked, NotLookedAt
 from routing.sendcheck import SendRules, rules_to_json
@@ -182,6 +182,16 @@ def test_deputies_stand_in_when_away_and_after_the_deadline(session: Session, of
     assert approvals.count(session, office.desk.ben, now=LATER) == 1
     session.add(Absence(user_id=office.desk.ben.id, starts_at=LATER - HOUR, ends_at=LATER + HOUR))
     session.flush()
+    assert decided(session, office, approval_id, "send", office.cho)
+
+
+def test_deputies_stand_in_for_somebody_who_left(session: Session, office: Office) -> None:
+    session.get_one(User, office.desk.ben.id).active = False
+    session.flush()
+    approval_id = asked(session, office)
+    told = select(Notification.user_id).where(Notification.kind == "approval_asked")
+    assert session.scalars(told).all() == [office.cho.id]
+    assert approvals.count(session, office.mei, now=LATER) == 0
     assert decided(session, office, approval_id, "send", office.cho)
 
 
