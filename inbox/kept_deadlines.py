@@ -9,7 +9,7 @@ worked out again.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -119,29 +119,36 @@ def _hold_tier(session: Session, person_id: int | None) -> bool:
         return session.scalar(held) is not None
 
 
-def customer_changed(session: Session, person_id: int, *, now: datetime) -> Sequence[Conversation]:
+def customer_changed(
+    session: Session, person_id: int, *, besides: Collection[int] = (), now: datetime
+) -> Sequence[Conversation]:
     """A customer's tier is another one: the deadlines of the open conversations follow; those that were looked at.
 
     Call it when the new tier is written and before any conversation is locked: what others open meanwhile is either
     seen here, because they held the old tier until their commit, or looked at again by the clock process (`keep`). Of a
-    customer with more than BATCH it works all out anew.
+    customer with more than BATCH it works all out anew. `besides`: ids of those that the caller writes into, locked
+    with the others in the one order that everybody keeps.
     """
     if not _policies(session).ask_tier:
         return ()
+    running = Conversation.status.in_(("open", "snoozed"))
     mine = session.scalars(
-        select(Conversation)
-        .where(Conversation.person_id == person_id, Conversation.status.in_(("open", "snoozed")))
-        .order_by(Conversation.id)
-        .limit(BATCH + 1)
-        .with_for_update()
-        .execution_options(populate_existing=True)
+        select(Conversation.id).where(Conversation.person_id == person_id, running).limit(BATCH + 1)
     ).all()
     if len(mine) > BATCH:
         all_anew(session)
         return ()
-    for conversation in mine:
+    locked = session.scalars(
+        select(Conversation)
+        .where(Conversation.id.in_({*mine, *besides}))
+        .order_by(Conversation.id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    ).all()
+    concerned = [one for one in locked if one.person_id == person_id and one.status in ("open", "snoozed")]
+    for conversation in concerned:
         keep(session, conversation, now=now)
-    return mine
+    return concerned
 
 
 def work_out(session: Session, conversation: Conversation, *, now: datetime) -> Deadlines:

@@ -152,7 +152,8 @@ def change(
     session.flush()
     concerned = {here.id: here}
     if "tier" in changed:
-        concerned |= {one.id: one for one in kept_deadlines.customer_changed(session, person.id, now=now)}
+        found = kept_deadlines.customer_changed(session, person.id, besides=(here.id,), now=now)
+        concerned |= {one.id: one for one in found}
     told = {field: "" if field == "note" else text for field, text in changed.items()}
     with conversations.together(session):
         for _id, one in sorted(concerned.items()):

@@ -16,7 +16,7 @@ from sqlalchemy import Engine, select, text
 from sqlalchemy.orm import Session
 from structlog.testing import capture_logs
 
-from inbox import clock, db, deadlines, intake, profiles, triage
+from inbox import clock, db, deadlines, intake, kept_deadlines, profiles, triage
 from inbox.blobs import blobs
 from inbox.intake import Arrival
 from inbox.models import Conversation, Folder, RawMail
@@ -177,8 +177,12 @@ def test_mail_clicks_and_tiers_for_one_customer_at_once_end_right_and_never_bloc
         for done in [pool.submit(one) for one in (mails, clicks, tiers)]:
             done.result(120)
     clock._deadlines(story.now)
-    assert len(here(story)) >= 3 * rounds
-    assert set(here(story)) == {GOLD}
+    with db.transaction() as session:  # pauses make the time given longer, so it is worked out once more
+        found = session.scalars(select(Conversation).where(Conversation.status == "open")).all()
+        assert len(found) >= 3 * rounds
+        for one in found:
+            anew = kept_deadlines.work_out(session, one, now=story.now)
+            assert (anew.policy, anew.most_urgent and anew.most_urgent.due_at) == ("Gold", one.due_at)
     assert [one for one in logs if one["event"] == "filing_again"] == [], "no mail had to be filed twice for a deadlock"
 
 
