@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import cache
+from itertools import zip_longest
 from pathlib import Path
 
 from inbox.config import settings
@@ -32,8 +33,12 @@ class Blobs:
         return self.put_all([data])[0]
 
     def put_all(self, many: Sequence[bytes]) -> list[str]:
-        """Stores several byte strings, as `put` does each."""
-        stored = list((_writers().map if len(many) > 1 else map)(self._put, many))
+        """Stores several byte strings, as `put` does each; every writer takes its share of them at once."""
+        if len(many) > 1:
+            shares = _writers().map(self._put_some, [many[nth::WRITERS] for nth in range(WRITERS)])
+            stored = [sha256 for in_turn in zip_longest(*shares) for sha256 in in_turn if sha256]
+        else:
+            stored = self._put_some(many)
         for folder in {self.folder, *(path.parent for path in map(self._path, stored))} if stored else ():
             _flush(folder)
         return stored
@@ -88,6 +93,9 @@ class Blobs:
         if len(sha256) != 64 or not sha256.isalnum():
             raise MissingBlob(sha256)
         return self.folder / sha256[:2] / sha256[2:]
+
+    def _put_some(self, many: Sequence[bytes]) -> list[str]:
+        return [self._put(data) for data in many]
 
     def _put(self, data: bytes) -> str:
         sha256 = hashlib.sha256(data).hexdigest()
