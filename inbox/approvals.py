@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from typing import Any, Literal
 
 from sqlalchemy import delete, or_, select, update
@@ -290,11 +291,9 @@ def _return(
 
 def waiting(session: Session, who: Viewer, *, now: datetime) -> tuple[ApprovalRow, ...]:
     """Requests that wait: those that `who` may decide, their own, and for managers all of their mailboxes."""
-    rows = session.execute(
-        _select(who).where(Approval.state == "asked").order_by(Approval.asked_at, Approval.id).limit(MOST)
-    ).all()
+    rows = session.execute(_select(who).where(Approval.state == "asked").order_by(Approval.asked_at, Approval.id)).all()
     found = (_row(session, who, row, now=now) for row in rows)
-    return tuple(row for row in found if row.may or row.mine or who.is_manager)
+    return tuple(islice((row for row in found if row.may or row.mine or who.is_manager), MOST))
 
 
 def lately(session: Session, who: Viewer, *, now: datetime) -> tuple[ApprovalRow, ...]:

@@ -21,18 +21,21 @@ def show() -> str:
 
 @pages.post("/labels/tags/<int:tag_id>")
 @edge.only("manager")
-def change_tag(tag_id: int) -> AnyResponse:
+def change_tag(tag_id: int) -> AnyResponse | edge.Answer:
     """{name, colour, group}."""
     form = request.form
-    tags.change(
-        g.session,
-        g.who,
-        tag_id,
-        name=form.get("name", ""),
-        colour=form.get("colour", ""),
-        group=form.get("group", ""),
-        now=g.now,
-    )
+    try:
+        tags.change(
+            g.session,
+            g.who,
+            tag_id,
+            name=form.get("name", ""),
+            colour=form.get("colour", ""),
+            group=form.get("group", ""),
+            now=g.now,
+        )
+    except UserError as error:
+        return _again(error, f"tag-{tag_id}")
     return _back(gettext("Saved."))
 
 
@@ -70,8 +73,11 @@ def add_category() -> AnyResponse | edge.Answer:
 
 @pages.post("/labels/categories/<int:category_id>")
 @edge.only("manager")
-def change_category(category_id: int) -> AnyResponse:
-    tags.rename_category(g.session, g.who, category_id, request.form.get("name", ""), now=g.now)
+def change_category(category_id: int) -> AnyResponse | edge.Answer:
+    try:
+        tags.rename_category(g.session, g.who, category_id, request.form.get("name", ""), now=g.now)
+    except UserError as error:
+        return _again(error, f"category-{category_id}")
     return _back(gettext("Saved."))
 
 
@@ -104,9 +110,12 @@ def add_field() -> AnyResponse | edge.Answer:
 
 @pages.post("/labels/fields/<int:field_id>")
 @edge.only("manager")
-def change_field(field_id: int) -> AnyResponse:
+def change_field(field_id: int) -> AnyResponse | edge.Answer:
     choices = request.form.get("choices", "").splitlines()
-    fields.change(g.session, g.who, field_id, name=request.form.get("name", ""), choices=choices, now=g.now)
+    try:
+        fields.change(g.session, g.who, field_id, name=request.form.get("name", ""), choices=choices, now=g.now)
+    except UserError as error:
+        return _again(error, f"field-{field_id}")
     return _back(gettext("Saved."))
 
 
@@ -161,6 +170,7 @@ def _context() -> dict[str, object]:
 
 
 def _again(error: UserError, form: str) -> edge.Answer:
+    """`form` is the one that was refused: that of a new one (category, field) or of one in the lists (tag-7)."""
     return edge.form_again("labels/show.html", error, values=request.form, wrong=form, **_context())
 
 
