@@ -7,7 +7,6 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from inbox import webhooks
 from inbox.errors import Conflict, UserError
-from inbox.telling import KINDS
 from web import edge
 from web.edge import Answer
 from web.language import gettext
@@ -85,12 +84,25 @@ def _own() -> dict[str, object]:
     return {"hook": found, "url": found.url if found is not None else "", "why": _why}
 
 
+def of_teams() -> dict[str, str]:
+    """What calls a team's webhook, in words that are of no one person."""
+    return {
+        "given": gettext("A conversation is given to somebody"),
+        "mail": gettext("New mail in a conversation"),
+        "noted": gettext("A note in a conversation"),
+        "mentioned": gettext("Somebody is mentioned in a note"),
+        "trouble": gettext("An answer did not arrive, or it is uncertain"),
+        "deadline": gettext("A deadline comes near or has passed"),
+    }
+
+
 def _shared() -> dict[str, object]:
+    titles = of_teams()
     return {
         "hooks": webhooks.shared(g.session, g.who),
         "teams": [("", gettext("No team: for rules"))] + [(str(one), name) for one, name in webhooks.teams(g.session)],
-        "kinds": [(kind, gettext(KINDS[kind].title)) for kind in webhooks.TEAM_KINDS],
-        "titles": {kind: gettext(KINDS[kind].title) for kind in KINDS},
+        "kinds": [(kind, titles[kind]) for kind in webhooks.TEAM_KINDS],
+        "titles": titles,
         "why": _why,
     }
 
