@@ -6,7 +6,6 @@ import re
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,10 +15,10 @@ from inbox import conversations, db, people, search, triage
 from inbox.models import Conversation, User
 from tests.inbox.cast import a_conversation, a_message
 from tests.servers.valkey import Valkey
+from tests.web.axe import violations
 from tests.web.conftest import PASSWORD, World, conversation, leave, stay_silent
 from web import push
 
-AXE = Path(__file__).resolve().parents[1] / "vendor" / "axe.min.js"
 PHONE = {"width": 390, "height": 844}
 
 pytestmark = pytest.mark.only_on("sqlite")
@@ -309,7 +308,7 @@ def test_the_pages_are_accessible(sign_in: SignIn, served: str, world: World, sc
         page.goto(served + path)
         if "#" in path and width > 800:
             page.keyboard.press("?" if path.endswith("keys") else "Control+k")
-        found += violations(page, path)
+        found += [f"{path}: {one}" for one in violations(page)]
     assert not found, "\n".join(found)
 
 
@@ -317,16 +316,7 @@ def test_the_pages_before_signing_in_are_accessible(served: str, world: World, p
     found = []
     for path in ("/sign-in", "/password-reset", "/links/invite/none"):
         page.goto(served + path)
-        found += violations(page, path)
+        found += [f"{path}: {one}" for one in violations(page)]
     assert not found, "\n".join(found)
 
 
-def violations(page: Page, where: str) -> list[str]:
-    page.evaluate(AXE.read_text("utf-8"))
-    result = page.evaluate(
-        "axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']})"
-    )
-    return [
-        f"{where}: {one['id']}: {one['nodes'][0]['html'][:160]} {one['nodes'][0]['failureSummary'][:300]}"
-        for one in result["violations"]
-    ]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,10 +15,10 @@ from inbox import db, drafts, people, presence, replies
 from inbox.models import Claim, Conversation, Draft, DraftFile, Outgoing, ReadMark, User
 from tests.inbox.cast import a_message
 from tests.servers.valkey import Valkey
+from tests.web.axe import violations
 from tests.web.conftest import World, conversation
 from tests.web.stories import a_draft, an_answer, until
 
-AXE = Path(__file__).resolve().parents[1] / "vendor" / "axe.min.js"
 PHONE = {"width": 390, "height": 844}
 pytestmark = pytest.mark.only_on("sqlite")
 Open = Callable[..., Page]
@@ -380,13 +379,7 @@ def test_axe_finds_nothing(served: str, signed_page: Open, world: World, theme: 
         page.evaluate(
             "document.querySelector('main').firstElementChild.scrollIntoView()"
         )  # nothing half under the top bar
-        page.evaluate(AXE.read_text("utf-8"))
-        found = page.evaluate(
-            "async () => (await axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21aa', 'wcag22aa']})).violations"
-            ".map((one) => `${one.id}: ${one.nodes.map((node) => node.html.slice(0, 160) + ' ' + "
-            "node.failureSummary.slice(0, 200)).slice(0, 3).join(' | ')}`)"
-        )
-        wrong += [f"{path}: {one}" for one in found]
+        wrong += [f"{path}: {one}" for one in violations(page)]
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "nothing is wider than the screen"
     assert wrong == []
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -13,11 +12,9 @@ from sqlalchemy.orm import Session
 from inbox import db
 from inbox.models import Approval, ApprovalPolicy, ApproverPool, Draft, SendRule, User
 from routing.sendcheck import SendRules, rules_to_json
+from tests.web.axe import violations
 from tests.web.conftest import World, conversation
 from tests.web.stories import until
-
-AXE = Path(__file__).resolve().parents[1] / "vendor" / "axe.min.js"
-RULES = "axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']})"
 
 pytestmark = pytest.mark.only_on("sqlite")
 Open = Callable[..., Page]
@@ -41,12 +38,7 @@ def write(page: Page, served: str, world: World, words: str) -> None:
 
 def in_order(page: Page) -> None:
     """Nobody is kept out, and nothing is wider than the screen."""
-    page.evaluate(AXE.read_text("utf-8"))
-    found = [
-        f"{one['id']}: {one['nodes'][0]['html'][:160]} {one['nodes'][0]['failureSummary'][:200]}"
-        for one in page.evaluate(RULES)["violations"]
-    ]
-    assert found == []
+    assert violations(page) == []
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,10 +15,9 @@ from inbox import config, db, demo, mailboxes, people
 from inbox.models import Folder, Mailbox, Outgoing, User
 from tests.servers.dovecot import Account, Dovecot
 from tests.servers.smtp_sink import SmtpSink
+from tests.web.axe import violations
 from tests.web.conftest import World, a_broken_mail, an_outgoing
 
-AXE = Path(__file__).resolve().parents[1] / "vendor" / "axe.min.js"
-RULES = "axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']})"
 ROOMS = (
     "/outbox",
     "/outbox?state=sent",
@@ -89,10 +87,7 @@ def test_no_room_keeps_anybody_out(full: World, served: str, signed_page: Open, 
     page, found = signed_page("admin"), []
     for path in paths(full):
         page.goto(served + path)
-        page.evaluate(AXE.read_text("utf-8"))
-        for one in page.evaluate(RULES)["violations"]:
-            node = one["nodes"][0]
-            found.append(f"{path}: {one['id']}: {node['html'][:160]} {node['failureSummary'][:240]}")
+        found += [f"{path}: {one}" for one in violations(page)]
     assert found == []
 
 

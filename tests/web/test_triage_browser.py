@@ -14,10 +14,10 @@ from playwright.sync_api import Page, expect
 from inbox import bulk, db
 from inbox.models import Conversation, Person, User
 from tests.inbox.cast import HOUR, a_conversation
+from tests.web.axe import violations
 from tests.web.conftest import World, conversation
 from tests.web.stories import until
 
-AXE = Path(__file__).resolve().parents[1] / "vendor" / "axe.min.js"
 PHONE = {"width": 390, "height": 844}
 
 pytestmark = pytest.mark.only_on("sqlite")
@@ -30,15 +30,9 @@ def page(signed_page: Callable[..., Page], world: World) -> Page:
     return signed_page("agent", locale="ja-JP")
 
 
-def has_no_barriers(page: Page) -> None:
-    page.evaluate(AXE.read_text())
-    found = page.evaluate("axe.run({runOnly: ['wcag2a', 'wcag2aa', 'wcag21aa', 'wcag22aa']})")
-    assert [(one["id"], [node["html"] for node in one["nodes"]]) for one in found["violations"]] == []
-
-
 def looks_right(page: Page, tmp_path: Path, name: str) -> None:
     """Accessible, and nothing wider than the screen, wide and narrow."""
-    has_no_barriers(page)
+    assert violations(page) == []
     page.screenshot(path=tmp_path / f"{name}.png")
     wide = page.viewport_size
     page.set_viewport_size(PHONE)
