@@ -18,9 +18,7 @@ from inbox.mail.search_words import chunks, folded, fts5_query, index_words, ts_
 
 def _finds(query: str, text: str) -> bool:
     database = sqlite3.connect(":memory:")
-    database.execute(
-        "create virtual table words using fts5(body, tokenize=\"unicode61 remove_diacritics 0\", prefix='1 2')"
-    )
+    database.execute("create virtual table words using fts5(body, tokenize='ascii', prefix='1')")
     database.execute("insert into words values (?)", (index_words(text),))
     return bool(database.execute("select 1 from words where words match ?", (fts5_query(query),)).fetchall())
 
