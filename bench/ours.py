@@ -89,8 +89,9 @@ def connect(port: int, user: str, password: str) -> str:
 def _warm(account: mailboxes.Account) -> None:
     """The poller's children run since it started; their start is not part of reading mail."""
     from inbox.parse_child import readers
+    from inbox.storing import storing
 
-    sha256 = blobs().put(b"From: warm@example.test\r\nSubject: warm\r\n\r\nwarm\r\n")
+    (sha256,) = storing().put_all([b"From: warm@example.test\r\nSubject: warm\r\n\r\nwarm\r\n"])
     for one in [readers().submit(sha256, own_addresses=account.own_addresses) for _ in range(8)]:
         one.result()
 

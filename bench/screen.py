@@ -96,7 +96,7 @@ def _product(environment: dict[str, str]) -> Iterator[tuple[int, dict[str, subpr
     web = ["gunicorn", "-k", "gthread", "-w", "2", "--threads", "400", "--graceful-timeout", "1", "--no-control-socket"]
     commands = {
         "web (2 processes)": [*web, "-b", f"127.0.0.1:{port}", "wsgi:app"],
-        "poller (2 parse children)": ["inbox", "poller"],
+        "poller (2 parse children, 1 storing)": ["inbox", "poller"],
         "worker": ["inbox", "worker"],
         "clock": ["inbox", "clock"],
     }

@@ -15,12 +15,12 @@ import structlog
 from sqlalchemy import select, update
 
 from inbox import db, intake, mailboxes
-from inbox.blobs import blobs
 from inbox.config import settings
 from inbox.intake import Arrival, Kept
 from inbox.intake.filing import AT_ONCE
 from inbox.mailboxes import Account, FolderToRead
 from inbox.models import Folder, RawMail
+from inbox.storing import storing
 from inbox.wire.imap import Connection, Fetched
 
 LIVE = timedelta(days=1)  # a folder read anew: mail that came so long before the last reading is news, older is not
@@ -188,7 +188,7 @@ def _next(batches: Iterator[list[Fetched]]) -> _Stored | None:
     batch = next(batches, None)
     if batch is None:
         return None
-    return _Stored(batch, blobs().put_all([one.raw for one in batch if one.raw is not None]))
+    return _Stored(batch, storing().put_all([one.raw for one in batch if one.raw is not None]))
 
 
 def _begin(folder_id: int, uidvalidity: int) -> _Cursor:

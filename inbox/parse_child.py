@@ -1,51 +1,37 @@
 """Understands mails in child processes that are bounded in time and memory, so that no mail takes down who files it.
 
-`readings(...)` hands bytes' hashes to the children and yields what they read, in order, while they read on ahead. A
-mail at which a child dies, hangs or refuses comes back as `Unreadable`; the child is replaced and the other mails go
-on.
+`readers().submit(...)` hands bytes' hashes to the children, which read on ahead. A mail at which a child dies, hangs or
+refuses comes back as `Unreadable`; the child is replaced and the other mails go on.
 """
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import pickle
 import queue
 import resource
-import select
 import signal
-import struct
-import subprocess
-import sys
 import threading
-import time
 from collections import deque
 from collections.abc import Collection, Iterable
 from concurrent.futures import Future
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, BinaryIO
 
 from inbox import collector, reading
 from inbox.blobs import MissingBlob, blobs
+from inbox.child_process import ChildProcess, Parent
 from inbox.config import Settings, settings
 from inbox.mail.parse import TooComplex
 from inbox.mail.understand import understand
 from inbox.reading import Reading
 
 WALL_SECONDS = 20.0  # one mail, as the parent sees it
-START_SECONDS = 30.0  # until a fresh child answers for the first time
 START_TRIES = 3
 CPU_SECONDS = 25  # one mail, as the kernel sees it: ends a child whose parent is gone
 MEMORY_BYTES = 1_000_000_000
 CHILDREN = 2
 AHEAD = 16  # mails given to a child before its first answer is read
-PIPE_BYTES = 1 << 20  # many answers fit, so that a child goes on while we are busy
-
-SOURCE = Path(__file__).resolve().parent.parent
-
-_LENGTH = struct.Struct("!I")
 
 
 @dataclass(frozen=True)
@@ -121,9 +107,8 @@ class _Child:
     """One child process and the mails that it was given, oldest first."""
 
     def __init__(self) -> None:
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: ChildProcess | None = None
         self._given: deque[_Task] = deque()
-        self._answers = bytearray()  # what was read of its answers and not taken yet
 
     @property
     def idle(self) -> bool:
@@ -163,22 +148,14 @@ class _Child:
 
     def end(self) -> None:
         process, self._process = self._process, None
-        if process is None:
-            return
-        with contextlib.suppress(OSError):
-            process.stdin.close()  # type: ignore[union-attr]
-        try:
-            process.wait(1)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-        process.stdout.close()  # type: ignore[union-attr]
+        if process is not None:
+            process.end()
 
     def _answer(self) -> Reading | Unreadable:
         try:
             if self._process is None:
                 self._give_all()
-            payload = _receive(self._running().stdout, self._answers, seconds=WALL_SECONDS)
+            payload = self._running().receive(seconds=WALL_SECONDS)
         except _NotStarted:
             raise
         except TimeoutError:
@@ -189,11 +166,7 @@ class _Child:
         return found
 
     def _obituary(self) -> Unreadable:
-        process = self._process
-        code = None
-        if process is not None:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                code = process.wait(1)
+        code = self._process.code() if self._process is not None else None
         if code == -signal.SIGXCPU:
             return Unreadable("timeout", f"more than {CPU_SECONDS} s of computing")
         return Unreadable("crashed", f"the reading process ended ({code})")
@@ -212,33 +185,22 @@ class _Child:
 
     def _kill(self) -> None:
         process, self._process = self._process, None
-        self._answers.clear()
-        if process is None:
-            return
-        process.kill()
-        process.wait()
-        process.stdout.close()  # type: ignore[union-attr]
-        with contextlib.suppress(OSError):
-            process.stdin.close()  # type: ignore[union-attr]
+        if process is not None:
+            process.kill()
 
-    def _running(self) -> subprocess.Popen[bytes]:
+    def _running(self) -> ChildProcess:
         tries = 0
         while self._process is None:
             tries += 1
             try:
-                self._process = _started()
+                self._process = ChildProcess("inbox.parse_child")
             except (OSError, EOFError) as error:
-                self._kill()
                 if tries == START_TRIES:
                     raise _NotStarted("the reading process does not start") from error
         return self._process
 
     def _send(self, task: _Task) -> None:
-        payload = pickle.dumps((task.sha256, task.own_addresses))
-        stream = self._running().stdin
-        assert stream is not None
-        stream.write(_LENGTH.pack(len(payload)) + payload)
-        stream.flush()
+        self._running().send(pickle.dumps((task.sha256, task.own_addresses)))
 
 
 _readers: Readers | None = None
@@ -257,72 +219,23 @@ def readers() -> Readers:
         return _readers
 
 
-def _started() -> subprocess.Popen[bytes]:
-    """A child that has said that it is ready. Raises OSError or EOFError."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "inbox.parse_child"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        cwd=SOURCE,
-        env=os.environ | {"DATA_DIR": str(settings().data)},
-        start_new_session=True,  # Ctrl-C reaches the parent alone, which ends it in its own time
-    )
-    try:
-        _receive(process.stdout, bytearray(), seconds=START_SECONDS)
-    except (OSError, EOFError):
-        process.kill()
-        process.wait()
-        raise
-    with contextlib.suppress(AttributeError, OSError):  # not on every system, and not for every user
-        fcntl.fcntl(process.stdout, fcntl.F_SETPIPE_SZ, PIPE_BYTES)  # type: ignore[arg-type]
-    return process
-
-
-def _receive(stream: Any, read: bytearray, *, seconds: float) -> bytes:
-    """One answer; `read` keeps what came beyond it. Raises TimeoutError, or EOFError when the child ended."""
-    deadline = time.monotonic() + seconds
-    _fill(stream, read, _LENGTH.size, deadline)
-    (length,) = _LENGTH.unpack_from(read)
-    _fill(stream, read, _LENGTH.size + length, deadline)
-    answer = bytes(read[_LENGTH.size : _LENGTH.size + length])
-    del read[: _LENGTH.size + length]
-    return answer
-
-
-def _fill(stream: Any, read: bytearray, wanted: int, deadline: float) -> None:
-    descriptor = stream.fileno()
-    poller = select.poll()
-    poller.register(descriptor, select.POLLIN | select.POLLHUP)
-    while len(read) < wanted:
-        left = deadline - time.monotonic()
-        if left <= 0 or not poller.poll(left * 1000):
-            raise TimeoutError
-        piece = os.read(descriptor, PIPE_BYTES)
-        if not piece:
-            raise EOFError
-        read += piece
-
-
 # -- in the child
 
 
 def main() -> None:
     """Reads hashes from standard input and answers each with a pickled `Reading` or `Unreadable`, until the input
     ends."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = Parent()
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    source, sink = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # whatever prints must not disturb the answers
     secret, in_pieces = settings().secret("message ids"), not settings().database.startswith("sqlite")
     collector.settle()
-    _write(sink, b"ready")
-    while header := source.read(_LENGTH.size):
-        size = _LENGTH.unpack(header)[0]
-        sha256, own_addresses = pickle.loads(source.read(size))  # noqa: S301 - from our own parent
+    parent.ready()
+    while (asked := parent.receive()) is not None:
+        sha256, own_addresses = pickle.loads(asked)  # noqa: S301 - from our own parent
         _allow_cpu(CPU_SECONDS)
         answer = _read(sha256, own_addresses, secret, words_in_pieces=in_pieces)
-        _write(sink, pickle.dumps(answer, protocol=pickle.HIGHEST_PROTOCOL))
+        parent.answer(pickle.dumps(answer, protocol=pickle.HIGHEST_PROTOCOL))
 
 
 def _read(sha256: str, own_addresses: tuple[str, ...], secret: bytes, *, words_in_pieces: bool) -> Reading | Unreadable:
@@ -346,11 +259,6 @@ def _allow_cpu(seconds: int) -> None:
     used = resource.getrusage(resource.RUSAGE_SELF)
     limit = int(used.ru_utime + used.ru_stime) + seconds
     resource.setrlimit(resource.RLIMIT_CPU, (limit, resource.RLIM_INFINITY))
-
-
-def _write(sink: BinaryIO, payload: bytes) -> None:
-    sink.write(_LENGTH.pack(len(payload)) + payload)
-    sink.flush()
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ from inbox import collector, db, heartbeats, intake, mailboxes
 from inbox.mailbox_thread import MailboxThread
 from inbox.models import Folder, Heartbeat
 from inbox.parse_child import readers
+from inbox.storing import storing
 
 TICK_SECONDS = 1.0  # how soon an added, changed or removed mailbox is noticed
 LEASE = timedelta(seconds=60)
@@ -100,6 +101,7 @@ class Poller:
         if self._filing is not None:
             self._filing.join(STOP_SECONDS)
         readers().close()
+        storing().close()
         try:
             with db.transaction() as session:
                 _give_back(session, self.name)

@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from inbox import db, mailboxes
 from inbox.mailboxes import Account
 from inbox.parse_child import readers
+from inbox.storing import storing
 from inbox.wire import imap
 from inbox.wire.imap import Connection
 from inbox.wire.problems import CODES, WireProblem
@@ -45,6 +46,7 @@ def each_account(
             click.echo(f"There is no active mailbox {address}.", err=True)
             good = False
     readers().close()
+    storing().close()
     return good
 
 

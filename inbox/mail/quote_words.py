@@ -139,13 +139,16 @@ _ENDINGS = frozenset(":\uff1aた*_-")  # … wrote: さんが書いた
 def is_ordinary(text: str) -> bool:
     """Whether a stripped line surely is none of the above, told by its two ends: most lines of most mails are."""
     opening = text[:2]
-    return (
-        opening.isalpha()
-        and text[-1] not in _ENDINGS
-        and opening.casefold() not in _OPENINGS
-        and opening[0] not in _OPENING_CHARACTERS
-        and ":" not in text[:60]
-        and "\uff1a" not in text[:60]
+    if (
+        not opening.isalpha()
+        or text[-1] in _ENDINGS
+        or opening.casefold() in _OPENINGS
+        or opening[0] in _OPENING_CHARACTERS
+        or ":" in text[:60]
+    ):
+        return False
+    return text.isascii() or (
+        "\uff1a" not in text[:60]
         and "送信" not in text  # iPhoneから送信
         and "nderi" not in text.lower()  # … cihazımdan gönderildi
     )

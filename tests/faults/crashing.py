@@ -79,6 +79,7 @@ def _obey(order: dict[str, Any]) -> None:
     engine = _engine(order["environment"]["DATABASE_URL"])
     db.engine = lambda: engine  # type: ignore[assignment]
     filing.readers = _reader_in_this_process  # type: ignore[assignment]
+    fetching.storing = blobs  # type: ignore[assignment]  # in this process, too
     for name in order.get("sabotage", ()):
         sabotage.GUARDS[name]()
     if order.get("die_at"):
