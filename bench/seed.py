@@ -16,7 +16,7 @@ from sqlalchemy import insert, text
 
 from inbox import conversations, db, people, search
 from inbox.blobs import blobs
-from inbox.mail.search_words import index_words, vector
+from inbox.mail.search_words import index_words, vector, with_characters
 from inbox.models import (
     Base,
     Conversation,
@@ -332,7 +332,8 @@ def _sqlite() -> Iterator[tuple[Write, WriteWords]]:
         _all(f"INSERT INTO {model.__tablename__} ({_quoted(names)}) VALUES ({marks})", tuples)
 
     def write_words(rows: list[tuple[int, int, str]]) -> None:
-        _all("INSERT INTO search_fts(rowid, words) VALUES (?, ?)", [(place, words) for place, _id, words in rows])
+        found = [(place, with_characters(words)) for place, _id, words in rows]
+        _all("INSERT INTO search_fts(rowid, words) VALUES (?, ?)", found)
         db.checkpoint()
 
     def _all(statement: str, tuples: list[tuple[Any, ...]]) -> None:

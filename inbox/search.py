@@ -22,7 +22,7 @@ from sqlalchemy.orm import Session
 
 from inbox import lists, search_query
 from inbox.db import Utc, is_sqlite
-from inbox.mail.search_words import INDEXED, folded, index_words, vector, words_of
+from inbox.mail.search_words import INDEXED, folded, index_words, vector, with_characters, words_of
 from inbox.models import Conversation, Mailbox, Message, Note, SearchWords
 from inbox.people import Viewer
 from inbox.search_query import EVERY, FILES, LONG, MAILBOX, RECIPIENT, SENDER, SUBJECT, Query, Term
@@ -74,7 +74,8 @@ def index_note(session: Session, note: Note, *, mailbox_id: int) -> None:
 def unindex(session: Session, message: Message, *, mailbox_id: int) -> None:
     """Takes a message out of the index, before it is deleted. One that never stood there is no error."""
     if is_sqlite(session):
-        _take_out(session, place_of(message), f"{_marks(message, mailbox_id)} {index_words(_body(message))}")
+        words = words_of(_body(message), in_pieces=False)
+        _take_out(session, _rows(place_of(message), _marks(message, mailbox_id), words, in_pieces=False))
     else:
         session.execute(delete(SearchWords).where(SearchWords.message_id == message.id))
 
@@ -82,8 +83,8 @@ def unindex(session: Session, message: Message, *, mailbox_id: int) -> None:
 def unindex_note(session: Session, note: Note, *, mailbox_id: int) -> None:
     """Takes a note out of the index, before it is deleted. One that never stood there is no error."""
     if is_sqlite(session):
-        words = index_words(note.text[:INDEXED])
-        _take_out(session, _place_of_note(note), f"{_note_marks(mailbox_id)} {words}")
+        words = words_of(note.text, in_pieces=False)
+        _take_out(session, _rows(_place_of_note(note), _note_marks(mailbox_id), words, in_pieces=False))
     else:
         session.execute(delete(SearchWords).where(SearchWords.note_id == note.id))
 
@@ -381,7 +382,7 @@ def _rows(
 ) -> list[dict[str, object]]:
     """What is written into the index for a message or for a note."""
     if not in_pieces:
-        return [{"place": place, "words": f"{marks} {words[0]}"}]
+        return [{"place": place, "words": f"{with_characters(marks)} {words[0]}"}]
     fixed: dict[str, object] = {"place": place, "message_id": message_id, "note_id": note_id}
     fixed["marks"] = vector(f"{LONG} {marks}" if len(words) > 1 else marks)
     return [fixed | {"chunk": n, "piece": piece} for n, piece in enumerate(words)]
@@ -392,13 +393,13 @@ def _write(session: Session, rows: list[dict[str, object]], *, in_pieces: bool) 
         session.connection().execute(_INSERT_VECTOR if in_pieces else _INSERT_FTS, rows)
 
 
-def _take_out(session: Session, place: int, words: str) -> None:
+def _take_out(session: Session, rows: list[dict[str, object]]) -> None:
     """SQLite: the table keeps no words of its own and must be told which ones go; told wrongly, it is malformed."""
-    if session.scalar(text("SELECT 1 FROM search_fts_docsize WHERE id = :place"), {"place": place}) is not None:
-        session.execute(
-            text("INSERT INTO search_fts (search_fts, rowid, words) VALUES ('delete', :place, :words)"),
-            {"place": place, "words": words},
-        )
+    for row in rows:
+        if session.scalar(text("SELECT 1 FROM search_fts_docsize WHERE id = :place"), row) is not None:
+            session.execute(
+                text("INSERT INTO search_fts (search_fts, rowid, words) VALUES ('delete', :place, :words)"), row
+            )
 
 
 def _body(message: Message) -> str:

@@ -87,7 +87,7 @@ def phrases(text: str, *, field: str = "", prefix: bool = False) -> list[Term]:
         return []
     last = _term(runs[-1])
     tokens = [token for run in runs[:-1] for token in run] + list(last.tokens)
-    open_end = last.prefix and (prefix or _is_cjk(last.tokens[-1]))
+    open_end = len(runs[-1]) == 1 and (prefix or _is_cjk(last.tokens[-1]))
     return [Term(tuple(field + token for token in tokens), open_end)]
 
 
@@ -164,8 +164,9 @@ def _runs(tokens: list[str]) -> list[list[str]]:
 
 
 def _term(run: list[str]) -> Term:
-    """A run without its last lone character, which stands in the index only where a text ends there."""
-    return Term(tuple(run[:-1])) if len(run) > 1 else Term(tuple(run), prefix=True)
+    """A run without its last lone character, which stands in the index only where a text ends there. A word is looked
+    for by its beginning, a single letter as it stands: words begin with it everywhere."""
+    return Term(tuple(run[:-1])) if len(run) > 1 else Term(tuple(run), prefix=len(run[0]) > 1 or _is_cjk(run[0]))
 
 
 def _is_cjk(token: str) -> bool:
@@ -180,7 +181,8 @@ def _marked_words(text: str, *, whole_phrase: bool) -> list[str]:
 
 
 def _fts5(term: Term) -> str:
-    return '"' + " ".join(term.tokens) + '"' + ("*" if term.prefix else "")
+    stands_alone = len(term.tokens) == 1 == len(term.tokens[0])  # see `search_words.with_characters`
+    return '"' + " ".join(term.tokens) + '"' + ("*" if term.prefix and not stands_alone else "")
 
 
 def _tsquery(term: Term) -> str:

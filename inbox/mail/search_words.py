@@ -16,7 +16,6 @@ from itertools import zip_longest
 
 from routing.words import KANA, with_long_vowels
 
-MAX_TERMS = 40  # of one query; the rest is not searched for
 MAX_WORD = 60  # characters of one word; longer ones (base64, tracking codes) are indexed by their beginning
 CHUNK = 8000  # characters; PostgreSQL keeps positions of a tsvector only up to 16,383
 OVERLAP = 20
@@ -30,6 +29,7 @@ _CJK = (
 )
 _RUN = re.compile(rf"([{_CJK}]+)|([^\W_{_CJK}]+)")
 _WORD = re.compile("[a-z0-9]+")
+_CHARACTER = re.compile(f"[{_CJK}]")
 # Two characters that are no letters, so that no run contains them: between runs, and in place of a word.
 _SEAM, _A_WORD = "\x01", "\ue000"
 _OVER_A_SEAM = re.compile(f"{_SEAM}. ")
@@ -93,6 +93,14 @@ def _in_pairs(runs: str) -> str:
     return _OVER_A_SEAM.sub("", laid[:-4].decode("utf-16-le")).replace(_SEAM, "")
 
 
+def with_characters(words: str) -> str:
+    """Index words, and after them each character of Chinese, Japanese and Korean once, for who searches for one alone.
+
+    For SQLite, which would otherwise have to put together all pairs that begin with it. PostgreSQL's index finds them.
+    """
+    return f"{words} {' '.join(sorted(_CHARACTER.findall(''.join(set(words)))))}" if not words.isascii() else words
+
+
 def chunks(text: str, *, size: int = CHUNK, overlap: int = OVERLAP) -> Iterator[str]:
     """The text in pieces of `size` characters that share `overlap` characters, so that no word is lost at a seam."""
     step = size - overlap
@@ -104,7 +112,7 @@ def words_of(found: str, *, in_pieces: bool) -> tuple[str, ...]:
     """The index's words of a text: for SQLite in one, for PostgreSQL a `vector` for each piece. Needs no database and
     takes its time."""
     if not in_pieces:
-        return (index_words(found[:INDEXED]),)
+        return (with_characters(index_words(found[:INDEXED])),)
     return tuple(vector(index_words(piece)) for piece in chunks(found[:INDEXED]))
 
 
@@ -117,38 +125,3 @@ def vector(words: str) -> str:
 
 
 _POSITIONS = tuple(map(str, range(1, POSITIONS + 1)))
-
-
-def fts5_query(query: str) -> str:
-    """An FTS5 MATCH expression for what a person typed: all terms, words by their beginning; "" if there is nothing
-    to search."""
-    parts = []
-    for cjk, word in _terms(query):
-        if word:
-            parts.append(f'"{word}"*')
-        elif len(cjk) == 1:
-            parts.append(f'"{cjk}"*')
-        else:
-            parts.append('"' + " ".join(_pairs(cjk)) + '"')
-    return " AND ".join(parts)
-
-
-def ts_query(query: str) -> str:
-    """The same as text to cast to PostgreSQL's tsquery; "" if there is nothing to search."""
-    parts = []
-    for cjk, word in _terms(query):
-        if word or len(cjk) == 1:
-            parts.append(f"'{word or cjk}':*")
-        else:
-            parts.append("(" + " <-> ".join(f"'{pair}'" for pair in _pairs(cjk)) + ")")
-    return " & ".join(parts)
-
-
-def _terms(query: str) -> list[tuple[str, str]]:
-    """The runs of the query as (cjk, word), one of them "", without repeats."""
-    found = [(cjk[:MAX_WORD], word[:MAX_WORD]) for cjk, word in _RUN.findall(folded(query[:2000]))]
-    return list(dict.fromkeys(found))[:MAX_TERMS]
-
-
-def _pairs(cjk: str) -> list[str]:
-    return [cjk[at : at + 2] for at in range(len(cjk) - 1)]

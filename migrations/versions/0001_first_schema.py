@@ -1461,9 +1461,8 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_draft_file_draft_id"), ["draft_id"], unique=False)
 
     if op.get_bind().dialect.name == "sqlite":
-        # Its words come folded and parted by blanks: a tokeniser that knows more only costs time. Beginnings of one
-        # character, of which a Japanese text has a great many, have an index of their own.
-        op.execute("CREATE VIRTUAL TABLE search_fts USING fts5(words, content='', tokenize='ascii', prefix='1')")
+        # Its words come folded and parted by blanks: a tokeniser that knows more only costs time.
+        op.execute("CREATE VIRTUAL TABLE search_fts USING fts5(words, content='', tokenize='ascii')")
 
 
 def downgrade() -> None:
