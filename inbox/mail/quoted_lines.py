@@ -37,7 +37,8 @@ def named_lines(text: str, quoted_lines: Set[int] = frozenset()) -> list[Line]:
     """The lines of the text, each with its name; `quoted_lines` are numbers of lines known to be quoted."""
     lines = _split(text)
     at = 0
-    for number in _empty_and_quoted(lines, quoted_lines):
+    all_seen = text.isascii() or _INVISIBLE.search(text) is None
+    for number in _empty_and_quoted(lines, quoted_lines, all_seen=all_seen):
         line = lines[number]
         if number >= at and line.kind == TEXT and (text := _visible(line.text)) and not words.is_ordinary(text):
             at = number + _name(lines, number, text)
@@ -45,13 +46,14 @@ def named_lines(text: str, quoted_lines: Set[int] = frozenset()) -> list[Line]:
     return lines
 
 
-def _empty_and_quoted(lines: list[Line], quoted_lines: Set[int]) -> list[int]:
-    """Names what is empty or quoted; the numbers of the lines that may be something else than text."""
+def _empty_and_quoted(lines: list[Line], quoted_lines: Set[int], *, all_seen: bool) -> list[int]:
+    """Names what is empty or quoted; the numbers of the lines that may be something else than text. `all_seen`: no
+    character of the text is one that nobody sees."""
     doubtful = []
     for number, line in enumerate(lines):
         text = line.text
-        if _is_plain(text) and number not in quoted_lines:  # most lines of most mails
-            continue
+        if _is_plain(text) and number not in quoted_lines and (all_seen or _INVISIBLE.search(text) is None):
+            continue  # most lines of most mails
         if _is_empty(text):
             line.kind = EMPTY
         elif number in quoted_lines or _is_quote(text):
@@ -85,15 +87,8 @@ def _is_empty(text: str) -> bool:
 
 
 def _is_plain(text: str) -> bool:
-    """Whether a line surely is neither empty nor quoted nor anything that `_name` names."""
-    return (
-        text[:2].isalpha()
-        and len(text) < LINE_JUDGED
-        and not text[-1].isspace()
-        and ">" not in text[:5]
-        and words.is_ordinary(text)
-        and (text.isascii() or _INVISIBLE.search(text) is None)
-    )
+    """Whether a line, if all of it is seen, surely is neither empty nor quoted nor anything that `_name` names."""
+    return words.is_ordinary(text) and not text[-1].isspace() and ">" not in text[:5] and len(text) < LINE_JUDGED
 
 
 def _is_quote(text: str) -> bool:
