@@ -10,6 +10,7 @@ imported later.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time
@@ -34,6 +35,7 @@ NOTE = 1 << ID_BITS - 1
 ALL_PLACES = 2**63 - 1
 REINDEXED = 50  # messages held in memory while a conversation moves to another mailbox
 WALKED = 100  # PostgreSQL: matches that a page needs; see `_is_rare`
+_QUOTE_MARKS = re.compile(r"^[ \t]*(?:[>＞][ \t]?)+", re.MULTILINE)  # in front of what a mail repeats
 
 _INSERT_FTS = text("INSERT INTO search_fts (rowid, words) VALUES (:place, :words)")
 _INSERT_VECTOR = text(
@@ -136,7 +138,7 @@ def ids(session: Session, who: Viewer, query: str, *, most: int) -> tuple[int, .
 
 def pieces(found: str, words: Sequence[str]) -> tuple[tuple[str, bool], ...]:
     """The part of a text around the first searched word, as pieces (text, is it a searched word) of plain text."""
-    flat = " ".join(found[:SHOWN].split())
+    flat = " ".join(_QUOTE_MARKS.sub("", found[:SHOWN]).split())
     same, origin = _folded_with_origins(flat)
     spots = _spots(same, words)
     first = origin[spots[0][0]] if spots else 0

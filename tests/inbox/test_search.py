@@ -162,6 +162,8 @@ def test_the_found_words_are_marked_in_plain_pieces(session: Session, support, a
     assert search.pieces("Invoice for voice", ["voice"]) == (("Invoice for ", False), ("voice", True))
     assert search.pieces("何もない", ["x"]) == (("何もない", False),)
     assert search.pieces("", ["x"]) == ()
+    assert search.pieces("> > 倉庫に\n＞ 在庫 5 > 3\n", ["在庫"])[0] == ("倉庫に ", False)
+    assert search.pieces("> > 倉庫に\n＞ 在庫 5 > 3\n", ["在庫"])[-1] == (" 5 > 3", False)
 
 
 @pytest.mark.parametrize("walked", [search.WALKED, 0], ids=["collected", "walked"])
