@@ -157,7 +157,6 @@ def _sqlite(url: str, *, pool_size: int) -> Engine:
         connection.isolation_level = None  # the driver must not guess: we emit BEGIN ourselves
         for pragma in (
             "journal_mode=WAL",
-            "synchronous=FULL",  # a committed attempt must survive a power cut, or a reply could go twice
             "foreign_keys=ON",
             "busy_timeout=30000",
             "temp_store=MEMORY",
@@ -169,8 +168,12 @@ def _sqlite(url: str, *, pool_size: int) -> Engine:
 
     @event.listens_for(engine, "begin")
     def _begin(connection) -> None:  # type: ignore[no-untyped-def]
-        read_only = connection.get_execution_options().get("read_only")
-        connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+        options = connection.get_execution_options()
+        if options.get("read_only"):
+            connection.exec_driver_sql("BEGIN")
+            return
+        connection.exec_driver_sql(f"PRAGMA synchronous={'NORMAL' if options.get('repeatable') else 'FULL'}")
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     return engine
 
@@ -192,10 +195,18 @@ def engine() -> Engine:
 
 
 @contextmanager
-def transaction(on: Engine | None = None) -> Iterator[Session]:
-    """A writing transaction: commits at the end and then rings, rolls back on any exception."""
-    with Session(on or engine(), expire_on_commit=False) as session:
+def transaction(on: Engine | None = None, *, repeatable: bool = False) -> Iterator[Session]:
+    """A writing transaction: commits at the end and then rings, rolls back on any exception.
+
+    Its commit waits until the disk has it: a begun attempt must survive a power cut, or a reply could go twice.
+    `repeatable`: it does not wait, because what a power cut takes back will be done again by itself. The logs of both
+    databases are written in order, so the next commit that waits brings this one to the disk as well: nothing that
+    was built on it survives without it.
+    """
+    with Session((on or engine()).execution_options(repeatable=repeatable), expire_on_commit=False) as session:
         with session.begin():
+            if repeatable and not is_sqlite(session):
+                session.execute(text("SET LOCAL synchronous_commit = off"))
             yield session
         ring.out(session)
 

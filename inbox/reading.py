@@ -73,6 +73,8 @@ def of(understood: Understanding, *, secret: bytes, words_in_pieces: bool = Fals
     subject = _clean(mail.subject, SUBJECT_CHARACTERS)
     people = tuple(_pairs(group) for group in (mail.from_ or mail.sender, mail.to, mail.cc, mail.reply_to))
     text, new_text = _clean(mail.text, TEXT_CHARACTERS), _clean(understood.new_text, TEXT_CHARACTERS)
+    if new_text == text:
+        new_text = text  # one object, which goes to the parent once
     return Reading(
         kind=str(understood.kind),
         silence=understood.silence or _came_back(mail, secret),

@@ -121,7 +121,7 @@ def file_batch(mailbox_id: int, mails: Sequence[Understood], *, now: datetime) -
     Raises only when the database itself is not there.
     """
     try:
-        with db.transaction() as session:
+        with db.transaction(repeatable=True) as session:  # after a power cut they wait in the ledger as before
             _file(session, mailbox_id, mails, now=now)
         return
     except (OperationalError, InterfaceError) as error:
