@@ -1,4 +1,5 @@
-"""Again and again two ways at one moment, from two processes: by hand, by the clock, by an approver. One mail each."""
+"""Again and again two ways at one moment, from two processes: by hand, by the clock, by an approver, by itself. One
+mail each."""
 
 from __future__ import annotations
 
@@ -12,11 +13,28 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, func, select
 
-from inbox import approval_policies, approvals, config, db, drafts, later, replies
+from inbox import approval_policies, approvals, config, db, drafts, intake, later, replies, sending
+from inbox.blobs import blobs
 from inbox.errors import Conflict, StaleReply
-from inbox.models import Approval, Conversation, Draft, Event, LaterSending, Message, NearMiss, Outgoing
+from inbox.intake import Arrival
+from inbox.intake.filing import Understood
+from inbox.models import (
+    Approval,
+    Conversation,
+    Draft,
+    Event,
+    Folder,
+    LaterSending,
+    Mailbox,
+    Message,
+    NearMiss,
+    Outgoing,
+    WorkCalendar,
+)
 from inbox.people import Viewer
 from tests.inbox.cast import HOUR, NOW, RACES, a_conversation, a_mailbox, a_message, a_person, a_viewer
+from tests.inbox.intake.story import DAY, Story, a_mail, read_here
+from tests.inbox.test_autoanswers import switched_on
 from tests.inbox.test_reply_races import a_draft, delivered_once_each
 from tests.servers.smtp_sink import SmtpSink
 from tests.servers.valkey import Valkey
@@ -32,6 +50,7 @@ class Turn:
     draft: int
     approval: int
     seen: int
+    arrived: Understood | None = None  # a mail that waits to be filed
 
 
 def act(url: str, data: str, redis_url: str, how: str, who: Viewer, turns: list[Turn], barrier: Any, out: Any) -> None:
@@ -95,12 +114,21 @@ def customer_writes(_who: Viewer, turn: Turn) -> str:
     return "wrote"
 
 
+def mail_is_filed(_who: Viewer, turn: Turn) -> str:
+    assert turn.arrived is not None
+    with db.reading() as session:
+        mailbox_id = session.scalars(select(Conversation.mailbox_id).where(Conversation.id == turn.conversation)).one()
+    intake.file_batch(mailbox_id, [turn.arrived], now=datetime.now(UTC))
+    return "filed"
+
+
 WAYS: dict[str, Callable[[Viewer, Turn], str]] = {
     "by hand": by_hand,
     "by the clock": by_the_clock,
     "by an approver": by_an_approver,
     "cancelled": cancelled,
     "customer writes": customer_writes,
+    "a mail is filed": mail_is_filed,
 }
 LOCKED = {"by the clock": "later", "by an approver": "asked"}
 
@@ -231,3 +259,57 @@ def test_a_customers_mail_at_that_moment_is_never_answered_unread(
         assert counted(Draft, Draft.state == "open", Draft.came_back.in_(("wrote_first", "stale"))) == back
     else:
         assert counted(NearMiss) == counted(Draft, Draft.state == "asked") == back
+
+
+def second_mails(story: Story, sink: SmtpSink, other: str) -> list[tuple[str, Viewer, list[Turn]]]:
+    """RACES customers who wrote, whose answers are ready to leave, and who write once more: each second mail stands in
+    the ledger of a mailbox that answers by itself."""
+    first = [
+        a_mail(f"mail {n}", sender=("", f"c@d{n}.example"), subject=f"mail {n}", mail_id=f"<first.{n}@d{n}.example>")
+        for n in range(RACES)
+    ]
+    for start in range(0, RACES, 100):
+        story.arrives(*first[start : start + 100])
+    switched_on(story, "closed", hourly=2 * RACES)
+    now = datetime.now(UTC)
+    with db.transaction() as session:
+        another_day = f"{now + 3 * DAY:%a}".lower()
+        week = {another_day: ["09:00-12:00"]}
+        session.add(WorkCalendar(name="closed now", is_default=True, body={"zone": "Asia/Tokyo", "week": week}))
+        mailbox = session.get_one(Mailbox, story.mailbox_id)
+        mailbox.smtp_host, mailbox.smtp_port = "127.0.0.1", sink.port
+        mailbox.smtp_security, mailbox.smtp_user = "plain", ""
+        aoi, mei = (
+            replace(a_viewer(session, name, mailbox, role=role), undo_seconds=0)
+            for name, role in (("Aoi", "agent"), ("Mei", "manager"))
+        )
+        folder = session.scalars(select(Folder).where(Folder.mailbox_id == mailbox.id, Folder.role == "inbox")).one()
+        turns = []
+        for message in session.scalars(select(Message).order_by(Message.id)).all():
+            raw = a_mail("one more", sender=("", message.from_address), answers=message.mail_id)
+            arrival = Arrival(2 * RACES + message.id, now, len(raw), blobs().put(raw))
+            (kept,) = intake.keep(session, folder.id, 1, [arrival], now=now, cursor=arrival.uid)
+            conversation = session.get_one(Conversation, message.conversation_id)
+            turn = a_turn(session, conversation, message, aoi, other)
+            turns.append(replace(turn, arrived=Understood(kept.raw_id, read_here(raw))))
+    return [("a mail is filed", aoi, turns), (other, mei if other == "by an approver" else aoi, turns)]
+
+
+@pytest.mark.parametrize("other", ["a mail is filed", "by hand", "by the clock", "by an approver"])
+def test_a_mail_is_answered_automatically_once_and_a_person_never_answers_it_unread(
+    race: Callable[..., Any], smtp_sink: SmtpSink, other: str
+) -> None:
+    race(*second_mails(Story(), smtp_sink, other))
+    assert counted(Message, Message.direction == "in") == 2 * RACES
+    assert counted(Outgoing, Outgoing.kind == "auto_reply") == RACES
+    with db.reading() as session:
+        by_itself = select(func.count(Outgoing.conversation_id.distinct())).where(Outgoing.kind == "auto_reply")
+        assert session.scalar(by_itself) == RACES
+        unsent = session.scalars(select(Draft).where(Draft.state != "sent")).all()
+    assert all(one.text.endswith(str(one.conversation_id)) for one in unsent), "the words are kept"
+    answered = counted(Outgoing, Outgoing.kind == "reply")
+    assert answered == RACES - len(unsent) == counted(Draft, Draft.state == "sent")
+    assert counted(Conversation, Conversation.status == "open") == RACES, "the customer waits for an answer"
+    sending._stopping.clear()
+    assert sending.send_due(patience=None).accepted == RACES + answered
+    assert len(smtp_sink.deliveries) == len({one.raw for one in smtp_sink.deliveries}) == RACES + answered

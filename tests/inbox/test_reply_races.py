@@ -30,7 +30,7 @@ def a_draft(session: Session, conversation: Conversation, asked: Message, who: V
         kind="reply",
         answers_id=asked.id,
         from_address="support@shop.example",
-        to=[["山田 太郎", "taro@example.jp"]],
+        to=[[asked.from_name, asked.from_address]],
         subject="Re: 届きません",
         text=f"{who.name} です。{conversation.id}",
         seen_version=conversation.version,
