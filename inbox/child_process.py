@@ -17,7 +17,6 @@ from typing import BinaryIO
 from inbox.config import settings
 
 START_SECONDS = 30.0  # until a fresh child says that it is ready
-GIVES_WAY = 10  # niceness: whoever files a mail or shows a page goes first
 PIPE_BYTES = 1 << 20  # many messages fit, so that each side goes on while the other is busy
 SOURCE = Path(__file__).resolve().parent.parent
 
@@ -110,7 +109,6 @@ class Parent:
 
     def __init__(self) -> None:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        os.nice(GIVES_WAY)
         self._source, self._sink = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
         os.dup2(2, 1)  # whatever prints must not disturb the answers
 
