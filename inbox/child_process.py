@@ -25,7 +25,7 @@ _READY = b"ready"
 
 
 class ChildProcess:
-    """`python -m module`, which calls `parent` and answers. It ends when we do, whatever ends us."""
+    """`python -m module`, whose `Parent` answers. It ends when we do, whatever ends us."""
 
     def __init__(self, module: str) -> None:
         """Raises OSError or EOFError when it does not start."""

@@ -22,6 +22,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     ColumnElement,
+    Connection,
     DateTime,
     Engine,
     Executable,
@@ -99,6 +100,7 @@ def make_engine(url: str, *, pool_size: int = 20) -> Engine:
         hide_parameters=True,  # errors go into logs and the quarantine: no mail and no hash of a password among them
     )
     event.listen(engine, "connect", _writes_in_transactions_only)
+    event.listen(engine, "begin", _begin_on_postgres)
     event.listen(engine, "handle_error", _tell_no_values)
     _ask_the_rested(engine)
     return engine
@@ -110,6 +112,11 @@ def _writes_in_transactions_only(connection: Any, _record: object) -> None:
     connection.execute("SET default_transaction_read_only = on")
     connection.autocommit = False
     connection.read_only = False
+
+
+def _begin_on_postgres(connection: Connection) -> None:
+    if connection.get_execution_options().get("repeatable"):
+        connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
 
 
 def _tell_no_values(told: ExceptionContext) -> None:
@@ -205,8 +212,6 @@ def transaction(on: Engine | None = None, *, repeatable: bool = False) -> Iterat
     """
     with Session((on or engine()).execution_options(repeatable=repeatable), expire_on_commit=False) as session:
         with session.begin():
-            if repeatable and not is_sqlite(session):
-                session.execute(text("SET LOCAL synchronous_commit = off"))
             yield session
         ring.out(session)
 

@@ -30,14 +30,12 @@ class Storing:
         if not many:
             return []
         with self._lock:
-            for left in reversed(range(TRIES)):
+            for _ in range(TRIES):
                 try:
                     return self._asked(many)
-                except EOFError as error:
+                except EOFError:
                     self._end()
-                    if not left:
-                        raise OSError("the storing process ended") from error
-        raise AssertionError
+        raise OSError("the storing process ended")
 
     def close(self) -> None:
         with self._lock:

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from inbox import config, db, replies, sending
 from inbox.errors import StaleReply
-from inbox.models import Conversation, Draft, Event, Message, Outgoing
+from inbox.models import Conversation, Draft, Event, Mailbox, Message, Outgoing
 from inbox.people import Viewer
 from tests.inbox.cast import NOW, RACES, a_conversation, a_mailbox, a_message, a_person, a_viewer
 from tests.mail_lint import lint
@@ -90,12 +90,7 @@ def prepare(sink: SmtpSink, *, agents: int) -> list[tuple[Viewer, list[tuple[int
     """RACES conversations, a draft of each agent in each: (agent, [(draft, version that was seen)])."""
     with db.transaction() as session:
         mailbox = a_mailbox(session)
-        mailbox.smtp_host, mailbox.smtp_port, mailbox.smtp_security, mailbox.smtp_user = (
-            "127.0.0.1",
-            sink.port,
-            "plain",
-            "",
-        )
+        sends_to(mailbox, sink)
         team = [replace(a_viewer(session, name, mailbox), undo_seconds=0) for name in ("Aoi", "Ben")[:agents]]
         person = a_person(session)
         sides: list[tuple[Viewer, list[tuple[int, int]]]] = [(who, []) for who in team]
@@ -107,10 +102,15 @@ def prepare(sink: SmtpSink, *, agents: int) -> list[tuple[Viewer, list[tuple[int
     return sides
 
 
-def delivered_once_each(sink: SmtpSink) -> None:
+def sends_to(mailbox: Mailbox, sink: SmtpSink) -> None:
+    mailbox.smtp_host, mailbox.smtp_port = "127.0.0.1", sink.port
+    mailbox.smtp_security, mailbox.smtp_user = "plain", ""
+
+
+def delivered_once_each(sink: SmtpSink, count: int = RACES) -> None:
     sending._stopping.clear()
-    assert sending.send_due(patience=None).accepted == RACES
-    assert len(sink.deliveries) == len({d.raw for d in sink.deliveries}) == RACES
+    assert sending.send_due(patience=None).accepted == count
+    assert len(sink.deliveries) == len({d.raw for d in sink.deliveries}) == count
     for delivery in sink.deliveries[::50]:
         lint(delivery.raw)
 
