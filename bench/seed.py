@@ -81,7 +81,7 @@ def seed(count: int) -> None:
             for model, made in MADE.items():
                 write(model, [made(n, cast) for n in numbers])
             write(ConversationTag, [_tagged(n) for n in numbers if n % TAGGED == 0])
-            write_words([(_place(n, cast), n + 1, _index_words(n, cast)) for n in numbers])
+            write_words([(_place(n, cast), n + 1, *_index_words(n, cast)) for n in numbers])
     with db.transaction() as session:
         conversations.recount(session)
         if not db.is_sqlite(session):
@@ -297,9 +297,9 @@ def _place(n: int, cast: SimpleNamespace) -> int:
     return search.place_of(SimpleNamespace(id=n + 1, at=_when(n, cast)))  # type: ignore[arg-type]
 
 
-def _index_words(n: int, cast: SimpleNamespace) -> str:
+def _index_words(n: int, cast: SimpleNamespace) -> tuple[str, str]:
     before, after = _around_number(*_what(n)[1:])
-    return f"{_marks(_subject(n), n % cast.many, cast.mailbox_id)} {before} {n} {after}"
+    return _marks(_subject(n), n % cast.many, cast.mailbox_id), f"{before} {n} {after}"
 
 
 @cache
@@ -316,7 +316,7 @@ def _marks(subject: str, person: int, mailbox_id: int) -> str:
 # -- into the database, past the ORM and its checks: with them a million rows would take an hour
 
 Write = Callable[[type[Base], list[Row]], None]
-WriteWords = Callable[[list[tuple[int, int, str]]], None]
+WriteWords = Callable[[list[tuple[int, int, str, str]]], None]  # place, message's id, marks, words of the text
 
 
 @contextmanager
@@ -331,8 +331,8 @@ def _sqlite() -> Iterator[tuple[Write, WriteWords]]:
         marks = ", ".join("?" * len(names))
         _all(f"INSERT INTO {model.__tablename__} ({_quoted(names)}) VALUES ({marks})", tuples)
 
-    def write_words(rows: list[tuple[int, int, str]]) -> None:
-        found = [(place, with_characters(words)) for place, _id, words in rows]
+    def write_words(rows: list[tuple[int, int, str, str]]) -> None:
+        found = [(place, f"{with_characters(marks)} {with_characters(words)}") for place, _id, marks, words in rows]
         _all("INSERT INTO search_fts(rowid, words) VALUES (?, ?)", found)
         db.checkpoint()
 
@@ -357,8 +357,8 @@ def _postgres() -> Iterator[tuple[Write, WriteWords]]:
         names, tuples = _columns(model, rows)
         _copy(model.__tablename__, names, tuples)
 
-    def write_words(rows: list[tuple[int, int, str]]) -> None:
-        vectors = [(place, 0, message_id, vector(words)) for place, message_id, words in rows]
+    def write_words(rows: list[tuple[int, int, str, str]]) -> None:
+        vectors = [(place, 0, message_id, vector(f"{marks} {words}")) for place, message_id, marks, words in rows]
         _copy(SearchWords.__tablename__, ["place", "chunk", "message_id", "words"], vectors)
         raw.commit()
 

@@ -106,12 +106,16 @@ def sender_of(session: Session, who: Viewer, conversation_id: int) -> str:
 
 def open_ones(session: Session, who: Viewer, pattern: str) -> tuple[int, ...]:
     """Conversations of that sender that are not finished and that `who` may see."""
-    wanted = select(Conversation.id).where(
-        Conversation.person_id.in_(_behind(pattern)),
-        (Conversation.mailbox_id + 0).in_(who.mailbox_ids),
-        Conversation.status.in_(("open", "waiting", "snoozed")),
+    theirs = select(Conversation.id, Conversation.mailbox_id, Conversation.status).where(
+        Conversation.person_id.in_(_behind(pattern))
     )
-    return tuple(session.scalars(wanted.order_by(Conversation.id)))
+    return tuple(
+        sorted(
+            row.id
+            for row in session.execute(theirs)
+            if who.may_see(row.mailbox_id) and row.status in ("open", "waiting", "snoozed")
+        )
+    )
 
 
 def _own(session: Session) -> set[str]:

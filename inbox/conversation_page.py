@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import bindparam, func, literal, null, or_, select, union_all
 from sqlalchemy.orm import Session, aliased
 
-from inbox import bodies, db, drafts, profiles, replies
+from inbox import bodies, db, drafts, profiles, replies, telling
 from inbox.db import Utc
 from inbox.drafts import DraftView
 from inbox.errors import NotFound
@@ -650,11 +650,8 @@ _EVENTS = (
     .limit(EVENTS)
 )
 _addresses = profiles.ADDRESSES.subquery()
-_follower_ids = (  # of what was joined into it, too
-    select(Follower.user_id)
-    .join(Conversation, Conversation.id == Follower.conversation_id)
-    .where(or_(Conversation.id == _ID, Conversation.joined_into_id == _ID))
-)
+_here = telling.with_joined(Conversation.id == _ID)
+_follower_ids = select(Follower.user_id).join(_here, _here.c.id == Follower.conversation_id)
 _COMPANY = union_all(
     select(literal("tag").label("what"), Tag.id, Tag.name, Tag.colour.label("more"))
     .join(ConversationTag, ConversationTag.tag_id == Tag.id)

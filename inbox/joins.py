@@ -97,7 +97,7 @@ def plan(session: Session, who: Viewer, ids: Sequence[int]) -> Plan:
         .outerjoin(User, User.id == Conversation.owner_id)
         .where(
             Conversation.id.in_(set(ids[:MOST_JOINED])),
-            Conversation.mailbox_id.in_(who.mailbox_ids),
+            (Conversation.mailbox_id + 0).in_(who.mailbox_ids),  # found by their ids, not by the mailbox's index
             Conversation.status != JOINED,
         )
         .order_by(Conversation.id)

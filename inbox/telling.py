@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import delete, insert, or_, select, update
+from sqlalchemy import CTE, ColumnElement, delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from inbox import db
@@ -151,14 +151,20 @@ def follow(session: Session, conversation_id: int, user_id: int, *, why: str, no
 
 def unfollow(session: Session, conversation_id: int, user_id: int) -> None:
     """Also what was joined into the conversation is followed no longer."""
-    here = select(Conversation.id).where(
-        or_(Conversation.id == conversation_id, Conversation.joined_into_id == conversation_id)
-    )
+    here = with_joined(Conversation.id == conversation_id)
     session.execute(
         delete(Follower)
-        .where(Follower.user_id == user_id, Follower.conversation_id.in_(here))
+        .where(Follower.user_id == user_id, Follower.conversation_id.in_(select(here.c.id)))
         .execution_options(synchronize_session=False)
     )
+
+
+def with_joined(wanted: ColumnElement[bool]) -> CTE:
+    """(goes_on, id): the wanted conversations and all that was joined into them, also by way of another. Who followed
+    one of those follows where it went."""
+    found = select(Conversation.id.label("goes_on"), Conversation.id.label("id")).where(wanted)
+    joined = found.cte("joined", recursive=True)
+    return joined.union_all(select(joined.c.goes_on, Conversation.id).where(Conversation.joined_into_id == joined.c.id))
 
 
 def seen(session: Session, user_id: int, conversation_id: int, *, now: datetime) -> None:
@@ -214,15 +220,10 @@ def _concerned(session: Session, told: Sequence[Told], places: dict[int, _Place]
     following: dict[int, set[int]] = {}
     wanted = {one.conversation_id for one in told if "followers" in KINDS[one.kind].audience}
     if wanted:
-        # who followed what was joined into it since follows it too
-        rows = db.rows(
-            session,
-            select(Follower.user_id, Conversation.id, Conversation.joined_into_id)
-            .join(Conversation, Conversation.id == Follower.conversation_id)
-            .where(or_(Conversation.id.in_(wanted), Conversation.joined_into_id.in_(wanted))),
-        )
-        for user_id, conversation_id, joined_into in rows:
-            following.setdefault(joined_into or conversation_id, set()).add(user_id)
+        here = with_joined(Conversation.id.in_(wanted))
+        rows = select(here.c.goes_on, Follower.user_id).join(Follower, Follower.conversation_id == here.c.id)
+        for conversation_id, user_id in db.rows(session, rows):
+            following.setdefault(conversation_id, set()).add(user_id)
     admins: set[int] = set()
     if any("admins" in KINDS[one.kind].audience for one in told):
         admins = set(session.scalars(select(User.id).where(User.role == "admin", User.active)))

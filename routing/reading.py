@@ -81,6 +81,9 @@ class Reading:
     def list(self, value: object, field: str, *, least: int = 0, most: int = 50) -> list[object]:
         if isinstance(value, list) and least <= len(value) <= most:
             return value
+        if value == [] and least == 1:
+            self.refuse(field, N_("At least one is needed here."))
+            return []
         self.refuse(field, N_("From %(least)d to %(most)d entries are needed."), least=least, most=most)
         return []
 

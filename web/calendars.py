@@ -134,24 +134,21 @@ def _save(view: CalendarView | None) -> Response | Answer:
             now=g.now,
         )
     except UserError as error:
-        return edge.form_again("calendars/edit.html", error, form=form, view=view, **_choices())
+        around = _around(view) if view else {}
+        return edge.form_again("calendars/edit.html", error, form=form, view=view, **around, **_choices())
     edge.tell(gettext("%(name)s: saved. Running deadlines are worked out anew.", name=form.name.strip()))
     return redirect(url_for("calendars.edit", calendar_id=saved), 303)
 
 
 def _page(view: CalendarView, *, typed: Mapping[str, str] | None = None, **more: Any) -> str:
-    form = _stored(
-        to_json(view.calendar), name=view.name, is_default=view.is_default, mailbox_ids=view.mailbox_ids
-    )
-    return render_template(
-        "calendars/edit.html",
-        form=form,
-        view=view,
-        year=_year(view.calendar),
-        typed=typed or _example(view.calendar),
-        **_choices(),
-        **more,
-    )
+    form = _stored(to_json(view.calendar), name=view.name, is_default=view.is_default, mailbox_ids=view.mailbox_ids)
+    around = _around(view) | ({"typed": typed} if typed else {})
+    return render_template("calendars/edit.html", form=form, view=view, **around, **_choices(), **more)
+
+
+def _around(view: CalendarView) -> dict[str, Any]:
+    """What stands below the form of a calendar that exists."""
+    return {"year": _year(view.calendar), "typed": _example(view.calendar)}
 
 
 def _stored(body: Mapping[str, Any], *, name: str, is_default: bool, mailbox_ids: tuple[int, ...]) -> Form:
@@ -159,9 +156,7 @@ def _stored(body: Mapping[str, Any], *, name: str, is_default: bool, mailbox_ids
         Line(one["name"], one["from"], one["to"] if one["to"] != one["from"] else "")
         for one in body.get("days_off", ())
     )
-    extra = tuple(
-        Line(one["name"], one["date"], "", ", ".join(one["periods"])) for one in body.get("extra_days", ())
-    )
+    extra = tuple(Line(one["name"], one["date"], "", ", ".join(one["periods"])) for one in body.get("extra_days", ()))
     return Form(
         name=name,
         zone=body["zone"],
@@ -329,4 +324,3 @@ def hours_and_minutes(span: timedelta) -> str:
     if not left:
         return gettext("%(hours)s h", hours=whole)
     return gettext("%(hours)s h %(minutes)s min", hours=whole, minutes=left)
-

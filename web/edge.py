@@ -8,18 +8,22 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 import structlog
-from flask import Flask, Response, current_app, flash, g, redirect, render_template, request, session, url_for
+from flask import Flask, Request, Response, current_app, flash, g, redirect, render_template, request, session, url_for
 from flask_wtf.csrf import CSRFError, CSRFProtect, generate_csrf
 from markupsafe import Markup
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
+from werkzeug.datastructures import ImmutableMultiDict, MultiDict
 from werkzeug.exceptions import HTTPException, InternalServerError, RequestEntityTooLarge
+from werkzeug.formparser import FormDataParser
+from werkzeug.utils import cached_property
 from werkzeug.wrappers import Response as AnyResponse
 from werkzeug.wsgi import LimitedStream
 
 from inbox import db, people
 from inbox.config import settings
+from inbox.drafts import html_words
 from inbox.errors import N_, Forbidden, NotFound, UserError
 from inbox.wire import ring
 from web.language import gettext
@@ -32,6 +36,8 @@ POLICY = (
     "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data:; frame-src 'self'; "
     "frame-ancestors 'none'; base-uri 'none'; form-action 'self'; object-src 'none'"
 )
+
+LONG_WORDS = ("text", "answer", "comment", "note")  # fields of forms in which people write sentences
 
 log = structlog.get_logger()
 csrf = CSRFProtect()
@@ -175,7 +181,29 @@ def _who(opened: Session, now: datetime) -> people.Viewer | None:
 # -- one request
 
 
+def _without_nul(values: MultiDict[str, str]) -> MultiDict[str, str]:
+    """Nobody types this character, and PostgreSQL stores no text with it."""
+    if not any("\0" in value for _name, value in values.items(multi=True)):
+        return values
+    return ImmutableMultiDict((name, value.replace("\0", "")) for name, value in values.items(multi=True))
+
+
+class _Parser(FormDataParser):
+    def parse(self, *args: Any, **more: Any) -> Any:
+        stream, form, files = super().parse(*args, **more)
+        return stream, _without_nul(form), files
+
+
+class _Request(Request):
+    form_data_parser_class = _Parser
+
+    @cached_property
+    def args(self) -> MultiDict[str, str]:  # type: ignore[override]
+        return _without_nul(super().args)
+
+
 def install(app: Flask) -> None:
+    app.request_class = _Request
     app.permanent_session_lifetime = SIGNED_IN_FOR
     app.before_request(_begin)
     app.before_request(_take_whole)
@@ -436,4 +464,20 @@ def _page(status: int, title: str, sentence: str, *, number: str = "") -> Answer
         return render_template("parts/problem.html", sentence=sentence), status
     inside = status < 500 and g.get("who") is not None
     template = "error_inside.html" if inside else "error.html"
-    return render_template(template, status=status, title=title, sentence=sentence, number=number), status
+    shown = {"status": status, "title": title, "sentence": sentence, "number": number, "written": _written()}
+    return render_template(template, **shown), status
+
+
+def _written() -> tuple[str, ...]:
+    """What a form carried that stands on no page any more, so that nobody has to write it again."""
+    if request.method in READING:
+        return ()
+    try:
+        form = request.form
+    except HTTPException:  # too large to be read
+        return ()
+    told = dict.fromkeys(form.get(name, "").strip() for name in LONG_WORDS)
+    if "html" in form:  # a rich editor sends its words in both ways
+        told |= {html_words(form["html"]).strip(): None}
+        told.pop(form.get("text", "").strip(), None)
+    return tuple(one for one in told if one)

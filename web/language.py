@@ -114,26 +114,26 @@ def catalog(name: str) -> NullTranslations:
     return Translations(packed)
 
 
-def gettext(text: str, **values: object) -> str:
+def gettext(text: str, /, **values: object) -> str:
     """`text` in the reader's language, %(name)s filled in. Flask-Babel's own looks its context up anew for each
     text."""
     told = _translated(_catalog_here(), text)
     return told % values if values else told
 
 
-def ngettext(one: str, many: str, num: int, **values: object) -> str:
+def ngettext(one: str, many: str, num: int, /, **values: object) -> str:
     """The same for what is counted; %(num)d is the number."""
     return str(_catalog_here().ungettext(one, many, num)) % {"num": num, **values}
 
 
-def page_text(text: str, **values: object) -> Markup:
+def page_text(text: str, /, **values: object) -> Markup:
     """`_()` of the pages: what is filled in is escaped. Jinja's own takes five calls for each."""
     if not values:
         return _translated_markup(_catalog_here(), text)
     return Markup(_translated(_catalog_here(), text)) % values  # noqa: S704 - catalogs are ours
 
 
-def page_ntext(one: str, many: str, num: int, **values: object) -> Markup:
+def page_ntext(one: str, many: str, num: int, /, **values: object) -> Markup:
     """`ngettext()` of the pages."""
     told = Markup(_catalog_here().ungettext(one, many, num))  # noqa: S704
     return told % {"num": num, **values}

@@ -327,13 +327,11 @@ def value(field: str, one: object, names: Names) -> str:
 
 def refused(one: Refused) -> str:
     """Why something cannot be, in the reader's language."""
-    return gettext(one.message, **one.params) if one.params else gettext(one.message)
+    return gettext(one.message, **one.params)
 
 
 def failure(told: Told) -> str:
-    params = dict(told.get("params", {}))
-    message = str(told.get("error", ""))
-    return gettext(message, **params) if params else gettext(message)
+    return gettext(str(told.get("error", "")), **told.get("params", {}))
 
 
 def happened(ruling: Ruling) -> str:

@@ -7,4 +7,4 @@ from web.language import gettext
 
 
 def words(error: UserError) -> str:
-    return gettext(error.message, **error.params) if error.params else gettext(error.message)
+    return gettext(error.message, **error.params)

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 import click
 from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
 
 from inbox import db, people
 from inbox.config import settings_or_exit
@@ -52,6 +53,9 @@ def add(email: str, *, name: str, role: str, mailboxes: tuple[str, ...], locale:
             )
     except UserError as error:
         click.echo(str(error), err=True)
+        sys.exit(1)
+    except IntegrityError:  # somebody else was quicker with the same address
+        click.echo("Somebody with this e-mail address is in the team already.", err=True)
         sys.exit(1)
     click.echo(json.dumps({"id": user_id, "email": email, "role": role}) if as_json else f"{email} may sign in now.")
 

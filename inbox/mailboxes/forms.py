@@ -15,6 +15,7 @@ from inbox.mailboxes.secrets import open_secret
 from inbox.models import Mailbox
 from inbox.models.mailboxes import SECURITY
 
+LONGEST_FOLDER = 255  # characters of a folder's name
 _HOST = re.compile(r"^(?!-)[A-Za-z0-9.-]{1,253}(?<!-)$|^\[?[0-9A-Fa-f:.]{2,45}\]?$")
 _COLOUR = re.compile(r"^#[0-9a-fA-F]{6}$")
 _NAMED = re.compile(r"^([^<>]*)<([^<>]*)>$")
@@ -78,7 +79,9 @@ def checked(form: MailboxForm) -> MailboxForm:
     for where in ("imap_user", "imap_password", "smtp_user", "smtp_password", "sent_folder"):
         if any(ord(ch) < 32 or ch == "\x7f" for ch in getattr(form, where)):
             raise UserError(N_("This contains characters that cannot be typed."), field=where)
-    if any(ord(ch) < 32 or len(one) > 255 for one in form.folders for ch in one) or not form.folders:
+    if len(form.sent_folder) > LONGEST_FOLDER:
+        raise UserError(N_("At most %(most)d characters."), field="sent_folder", most=LONGEST_FOLDER)
+    if any(ord(ch) < 32 or len(one) > LONGEST_FOLDER for one in form.folders for ch in one) or not form.folders:
         raise UserError(N_("Name at least one folder to read."), field="folders")
     if not _COLOUR.match(form.colour):
         raise UserError(N_("Choose a colour."), field="colour")
@@ -126,9 +129,7 @@ def form_of(session: Session, mailbox_id: int) -> MailboxForm:
         smtp_user=mailbox.smtp_user,
         display_name=mailbox.display_name,
         aliases=tuple(
-            _typed(one.display_name, one.address)
-            for one in mailbox.addresses
-            if one.address != mailbox.address.lower()
+            _typed(one.display_name, one.address) for one in mailbox.addresses if one.address != mailbox.address.lower()
         ),
         folders=tuple(one.name for one in mailbox.folders if one.role == "inbox" and one.read) or ("INBOX",),
         sent_folder=mailbox.sent_folder,
@@ -185,7 +186,7 @@ def with_kept_passwords(session: Session, mailbox_id: int, form: MailboxForm) ->
 
 def _check_server(form: MailboxForm, where: str) -> None:
     host, port, security = (getattr(form, f"{where}_{what}") for what in ("host", "port", "security"))
-    if not _HOST.match(host.encode("idna").decode() if not host.isascii() and host else host):
+    if not _HOST.match(safe_html.ascii_host(host)):
         raise UserError(N_("Give the server's name, such as imap.example.com."), field=f"{where}_host")
     if not 1 <= port <= 65535:
         raise UserError(N_("A port is a number from 1 to 65535."), field=f"{where}_port")

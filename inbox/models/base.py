@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, ClassVar
 
-from sqlalchemy import JSON, BigInteger, Integer, MetaData
+from sqlalchemy import JSON, BigInteger, Index, Integer, MetaData, text
 from sqlalchemy.orm import DeclarativeBase
 
 from inbox.db import Utc
@@ -39,3 +39,10 @@ class Base(DeclarativeBase):
                 setattr(self, name, value)
             else:
                 raise TypeError(f"{type(self).__name__} has no {name!r}")
+
+
+def filled(table: str, column: str) -> Index:
+    """An index of the rows that have something in that column, for columns that are mostly empty: the others cost
+    nothing."""
+    where = text(f"{column} IS NOT NULL")
+    return Index(f"ix_{table}_{column}", column, sqlite_where=where, postgresql_where=where)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, String, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from inbox.models.base import Base, Id
+from inbox.models.base import Base, Id, filled
 
 if TYPE_CHECKING:  # SQLAlchemy knows them by their names
     from inbox.models.mailboxes import Mailbox
@@ -70,6 +70,7 @@ class Conversation(Base):
         Index("ix_conversation_due", "mailbox_id", "due_at", "soon_at", "id"),
         Index("ix_conversation_next_step", "next_step_at"),
         Index("ix_conversation_remind", "remind_at"),
+        filled("conversation", "joined_into_id"),
     )
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)
@@ -136,6 +137,8 @@ class Message(Base):
         Index("ix_message_conversation", "conversation_id", "at", "id"),
         Index("ix_message_key", "key"),
         Index("ix_message_raw", "raw_sha256"),
+        filled("message", "answers_id"),
+        filled("message", "person_id"),
     )
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)

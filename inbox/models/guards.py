@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, String, Text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from inbox.models.base import Base, Id
+from inbox.models.base import Base, Id, filled
 
 APPROVAL_STATES = ("asked", "approved", "returned", "withdrawn", "sent")
 
@@ -109,7 +109,7 @@ class NearMiss(Base):
     """A second reply that was stopped: whose, by which way, and what had arrived."""
 
     __tablename__ = "near_miss"
-    __table_args__ = (Index("ix_near_miss_at", "at"),)
+    __table_args__ = (Index("ix_near_miss_at", "at"), filled("near_miss", "draft_id"))
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)
     at: Mapped[datetime]

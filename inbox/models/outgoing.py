@@ -9,7 +9,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text
 from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from inbox.models.base import Base, Id
+from inbox.models.base import Base, Id, filled
 
 if TYPE_CHECKING:  # SQLAlchemy knows them by their names
     from inbox.models.conversations import Conversation
@@ -31,6 +31,7 @@ class Draft(Base):
         CheckConstraint(f"kind IN {DRAFT_KINDS}", name="kind"),
         Index("ix_draft_author", "author_id", "state", "updated_at"),
         Index("ix_draft_conversation", "conversation_id", "state"),
+        filled("draft", "answers_id"),
     )
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)
@@ -98,6 +99,7 @@ class Outgoing(Base):
         Index("ix_outgoing_mailbox", "mailbox_id", "state", "id"),
         Index("ix_outgoing_sent_copy", "sent_copy", "sent_copy_due_at"),
         Index("ix_outgoing_key", "key"),
+        filled("outgoing", "draft_id"),
     )
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)

@@ -91,7 +91,9 @@ class ReadMark(Base):
     __tablename__ = "read_mark"
 
     user_id: Mapped[int] = mapped_column(ForeignKey("user.id"), primary_key=True)
-    conversation_id: Mapped[int] = mapped_column(ForeignKey("conversation.id", ondelete="CASCADE"), primary_key=True)
+    conversation_id: Mapped[int] = mapped_column(
+        ForeignKey("conversation.id", ondelete="CASCADE"), primary_key=True, index=True
+    )
     version: Mapped[int]  # the conversation's version when it was last opened
 
 

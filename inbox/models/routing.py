@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from inbox.models.base import Base, Id
+from inbox.models.base import Base, Id, filled
 from routing.assign import TEAM_WAYS
 
 
@@ -123,7 +123,7 @@ class RuleTrace(Base):
     """Why a conversation was treated as it was when something happened to it."""
 
     __tablename__ = "rule_trace"
-    __table_args__ = (Index(None, "conversation_id", "id"),)
+    __table_args__ = (Index(None, "conversation_id", "id"), filled("rule_trace", "message_id"))
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)
     conversation_id: Mapped[int] = mapped_column(ForeignKey("conversation.id", ondelete="CASCADE"))

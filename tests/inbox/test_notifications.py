@@ -220,14 +220,17 @@ def test_followers_of_a_joined_conversation_are_told_where_it_goes_on(session: S
     a_message(session, older)
     a_message(session, newer)
     following.follow(session, hana, newer.id, now=NOW)
-    newer.joined_into_id = older.id
-    newer.status = "joined"
-    session.flush()
-    a_message(session, older, "Und?")
-    assert [kind for kind, _ in told(session, hana)] == ["mail"]
-    assert followers(session, hana, older.id) == ["Hanako"]
-    following.unfollow(session, hana, older.id)
-    assert followers(session, hana, older.id) == []
+    oldest = a_conversation(session, support, at=NOW - 2 * DAY)
+    a_message(session, oldest)
+    for place, came_from in ((older, "once"), (oldest, "by way of another")):
+        gone = newer if place is older else older
+        gone.joined_into_id, gone.status = place.id, "joined"
+        session.flush()
+        a_message(session, place, f"Joined {came_from}")
+        assert followers(session, hana, place.id) == ["Hanako"]
+    assert [kind for kind, _ in told(session, hana)] == ["mail", "mail"]
+    following.unfollow(session, hana, oldest.id)
+    assert followers(session, hana, oldest.id) == []
 
 
 def test_looking_at_a_conversation_reads_what_was_told_about_it(session: Session, support, aoi, hana) -> None:

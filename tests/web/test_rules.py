@@ -101,12 +101,12 @@ def test_lines_come_and_go_by_buttons_and_what_was_typed_stays(manager: Visitor)
     ("changed", "field", "reason"),
     [
         ({"name": ""}, "name", "Some text is missing here."),
-        ({"condition.0.values": ""}, "condition.0.values", "entries are needed"),
+        ({"condition.0.values": ""}, "condition.0.values", "At least one is needed"),
         ({"condition.0.operator": "pattern", "condition.0.values": "("}, "condition.0.values", "pattern"),
         ({"actions.0.do": "team", "actions.0.team_id": ""}, "actions.0.team_id", "Choose one."),
         ({"actions.0.do": "team", "actions.0.team_id": "99"}, "actions.0.team_id", "no longer exists"),
         ({"triggers.0.on": "unanswered", "triggers.0.minutes": "soon"}, "triggers.0.minutes", "A whole number"),
-        ({"triggers.0.on": "schedule", "triggers.0.at": "9"}, "triggers.0.weekdays", "entries are needed"),
+        ({"triggers.0.on": "schedule", "triggers.0.at": "9"}, "triggers.0.weekdays", "At least one is needed"),
         (
             {"actions.0.do": "assign", "actions.0.try.0.how": "fixed", "actions.0.try.0.person_id": "999"},
             "actions.0.try.0.person_id",
