@@ -30,7 +30,8 @@ MIDNIGHT = 24 * 60  # the last minute at which a period may end
 LEAP_YEAR = 2024  # any: tells whether a month has such a day at all
 
 Why = Literal["", "weekend", "holiday", "company_day"]
-_PERIOD = re.compile(r"(\d{1,2}):(\d{2})\s*[-‐‑‒–—―−~〜]\s*(\d{1,2}):(\d{2})")
+_PERIOD = re.compile(r"(\d{1,2}):(\d{2})\s*(?:[-‐‑‒–—―−~〜]|から)\s*(\d{1,2}):(\d{2})(?:まで)?")
+_SPOKEN = re.compile(r"(\d{1,2})時(?:(\d{1,2})分|(半))?")  # 9時, 9時30分, 9時半
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -243,8 +244,10 @@ def from_json(stored: Mapping[str, Any]) -> Calendar:
 
 
 def read_period(text: str, field: str) -> Period:
-    """A period from "9:00-12:00"; full-width digits and any dash or 〜 may be typed. Raises Refused for `field`."""
-    match = _PERIOD.fullmatch(unicodedata.normalize("NFKC", text).strip())
+    """A period from "9:00-12:00" or "9時〜12時半"; full-width digits and any dash or 〜 may be typed. Raises Refused
+    for `field`."""
+    plain = unicodedata.normalize("NFKC", text).strip()
+    match = _PERIOD.fullmatch(_SPOKEN.sub(lambda said: f"{said[1]}:{30 if said[3] else int(said[2] or 0):02}", plain))
     if match is None:
         raise Refused(field, N_("“%(text)s” is no period; one looks like 09:00-12:00."), text=text)
     hour, minute, last_hour, last_minute = map(int, match.groups())

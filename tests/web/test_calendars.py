@@ -46,6 +46,10 @@ def test_a_refused_calendar_keeps_what_was_typed_and_says_why_at_the_field(
     assert 'value="夏季休業"' in again.text
     with db.reading() as session:
         assert session.scalars(select(WorkCalendar)).all() == []
+    again = mei.post(mei.post("/calendars", TEAM).headers["Location"], {**TEAM, "week.mon": "nine to five"})
+    assert again.status_code == 400
+    assert "“nine to five” is no period" in again.text
+    assert 'value="nine to five"' in again.text
 
 
 def test_a_span_is_explained_day_by_day(signed_in: Callable[[str], Visitor], world: World) -> None:
