@@ -19,6 +19,7 @@ from inbox import (
     approval_policies,
     conversations,
     drafts,
+    escalation,
     later,
     letters,
     people,
@@ -157,6 +158,29 @@ def ask(
         presence.release(session, who, draft.conversation_id)
     _record(session, asked, draft, "approval_asked", actor_id=who.id, now=now)
     return asked.id
+
+
+def tell_overdue(session: Session, *, now: datetime) -> int:
+    """Tells, once for each request that waits beyond its deadline, those who may decide it from now on, its author and
+    the managers; how many requests."""
+    late = select(Approval).where(
+        Approval.state == "asked", Approval.due_at <= now, Approval.overdue_told_at.is_(None)
+    )
+    found = session.scalars(late.order_by(Approval.id).limit(MOST).with_for_update(skip_locked=True)).all()
+    for asked in found:
+        asked.overdue_told_at = now
+        may = approval_policies.who_may(session, asked, now=now)
+        telling.about(
+            session,
+            "approval_overdue",
+            now=now,
+            to={*may, asked.author_id, *escalation.managers(session, asked.mailbox_id)},
+            conversation_id=session.get_one(Draft, asked.draft_id).conversation_id,
+            mailbox_id=asked.mailbox_id,
+            path=f"/approvals/{asked.id}",
+        )
+    session.flush()
+    return len(found)
 
 
 def withdraw(session: Session, who: Viewer, approval_id: int, *, now: datetime) -> int:

@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import delete, func, insert, select
 from sqlalchemy.orm import Session
 
-from inbox import conversations, people, rule_runs, triage
+from inbox import conversations, kept_deadlines, people, rule_runs, triage
 from inbox.errors import N_, Conflict, NotFound, UserError
 from inbox.models import Bulk, BulkItem, Conversation, ConversationTag, ReadMark, Tag, User
 from inbox.models.conversations import JOINED
@@ -194,6 +194,7 @@ def _take_back(
     for name in ("snoozed_until", "closed_at", "needless", "waiting_since", "trouble"):
         if name in facts:
             setattr(found, name, facts[name])
+    kept_deadlines.keep(session, found, now=now)
     if "tagged" in facts:
         _tag_back(session, bulk, found, was=facts["tagged"], **told)
     if "read" in facts:

@@ -21,6 +21,7 @@ from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
 from inbox import (
+    approvals,
     bulk,
     collector,
     conversations,
@@ -100,6 +101,7 @@ def all_steps() -> list[Step]:
         Step("mailbox_trouble", 60, _tell_of_trouble),
         Step("rules", 20, _Aside("rules", _run_rules).start),
         Step("hand_back", 60, _hand_back),
+        Step("approvals", 30, _tell_of_approvals),
         Step("bulk", 1, _Aside("bulk", _go_on_with_bulk).start),
         Step("checkpoint", 1, lambda _now: db.checkpoint()),
         Step("presence", 10, _forget_presence),
@@ -307,6 +309,11 @@ def _call_webhooks() -> None:
 def _tell_of_trouble(now: datetime) -> None:
     with db.transaction() as session:
         notifications.tell_of_trouble(session, now=now)
+
+
+def _tell_of_approvals(now: datetime) -> None:
+    with db.transaction() as session:
+        approvals.tell_overdue(session, now=now)
 
 
 def _keep_house(now: datetime) -> None:

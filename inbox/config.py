@@ -6,15 +6,19 @@ import base64
 import hashlib
 import os
 import secrets
+import ssl
 import sys
 from functools import cache
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from inbox.errors import UserError
+
+SHORTEST_KEY = 32  # characters
 
 
 class Settings(BaseSettings):
@@ -58,6 +62,17 @@ class Settings(BaseSettings):
     def _database_known(cls, value: str) -> str:
         if value and not value.startswith(("sqlite:///", "postgresql://", "postgresql+psycopg://")):
             raise ValueError("must start with sqlite:/// or postgresql://")
+        if not value:
+            return value
+        from sqlalchemy.engine import make_url  # takes its time, and most commands start without it
+        from sqlalchemy.exc import ArgumentError
+
+        try:
+            url = make_url(value)
+        except (ArgumentError, ValueError):
+            raise ValueError("is no address of a database: postgresql://user@host:5432/name") from None
+        if not url.database:
+            raise ValueError("names no database: sqlite:////folder/file or postgresql://user@host/name")
         return value
 
     @field_validator("redis_url")
@@ -65,13 +80,31 @@ class Settings(BaseSettings):
     def _redis_known(cls, value: str) -> str:
         if value and not value.startswith(("redis://", "rediss://", "unix://")):
             raise ValueError("must start with redis://, rediss:// or unix://")
+        _has_host(value, but_not="unix://")
         return value
 
     @field_validator("blob_url")
     @classmethod
     def _blob_known(cls, value: str) -> str:
-        if value and not value.startswith("file://"):
-            raise ValueError("must start with file://")
+        if value and not value.startswith("file:///"):
+            raise ValueError("must start with file:///, a whole path")
+        return value
+
+    @field_validator("secret_key")
+    @classmethod
+    def _key_long_enough(cls, value: str) -> str:
+        if value and len(value) < SHORTEST_KEY:
+            raise ValueError(f"must have at least {SHORTEST_KEY} characters; leave it empty to have one made")
+        return value
+
+    @field_validator("tls_ca_file")
+    @classmethod
+    def _certificates_readable(cls, value: Path | None) -> Path | None:
+        if value is not None:
+            try:
+                ssl.create_default_context(cafile=value)
+            except OSError as error:  # also of a file without certificates
+                raise ValueError(f"cannot be read: {error.strerror or error}") from None
         return value
 
     @field_validator("base_url")
@@ -79,6 +112,7 @@ class Settings(BaseSettings):
     def _base_known(cls, value: str) -> str:
         if value and not value.startswith(("http://", "https://")):
             raise ValueError("must start with http:// or https://")
+        _has_host(value)
         return value.rstrip("/")
 
     @property
@@ -119,6 +153,18 @@ class Settings(BaseSettings):
         return _kept_secret(self.data / "secret.key")
 
 
+def _has_host(url: str, *, but_not: str = "") -> None:
+    if not url or (but_not and url.startswith(but_not)):
+        return
+    try:
+        parts = urlsplit(url)
+        named = bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        named = False
+    if not named:
+        raise ValueError("names no server, or a port that is none")
+
+
 def _kept_secret(path: Path) -> bytes:
     """The key in the data folder, made on the first start; readable by its owner only."""
     try:
@@ -149,16 +195,19 @@ def settings() -> Settings:
         return Settings()
     except ValidationError as error:
         told = "; ".join(
-            f"{'_'.join(str(p) for p in e['loc']).upper()}: "
-            f"{e['msg'].removeprefix('Value error, ')}{_shown(e['input'])}"
+            f"{name}: {e['msg'].removeprefix('Value error, ')}{_shown(name, e['input'])}"
             for e in error.errors()
+            for name in ("_".join(str(p) for p in e["loc"]).upper(),)
         )
         raise WrongSetting("Wrong setting: %(told)s", told=told) from None
+    except UnicodeDecodeError:
+        raise WrongSetting("Wrong setting: .env is not written in UTF-8; save it so.") from None
 
 
-def _shown(value: object) -> str:
-    """What was written; of an address with a user, which often holds a password, nothing: this goes into logs."""
-    return "" if "@" in str(value) else f" (it is {value!r})"
+def _shown(name: str, value: object) -> str:
+    """What was written; nothing of a key, nor of an address with a user, which often holds a password: this goes into
+    logs."""
+    return "" if "@" in str(value) or name == "SECRET_KEY" else f" (it is {value!r})"
 
 
 def settings_or_exit() -> Settings:

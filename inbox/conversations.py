@@ -382,6 +382,8 @@ def set_status(
     told = {"until": until.isoformat()} if until else {}
     if conversation.closed_at is not None:  # so that it can be closed again as it was
         told |= {"closed_at": conversation.closed_at.isoformat(), "was_needless": conversation.needless}
+    if conversation.needless and conversation.waiting_since is None and status not in ("closed", "spam"):
+        conversation.waiting_since = _waited(session, conversation)
     place(session, conversation, status=status, closed_at=closed_at or now, now=now)
     conversation.snoozed_until = until if status == "snoozed" else None
     if status == "snoozed":
@@ -396,12 +398,25 @@ def close_needless(
     words = " ".join(reason.split())[:200]
     if not words:
         raise UserError(N_("Say why no answer is needed."), field="reason")
-    before, conversation.waiting_since = conversation.status, None
+    told = {"before": conversation.status, "after": "closed", "needless": words}
+    told |= waits_no_more(conversation)
     place(session, conversation, status="closed", closed_at=now, now=now)
     conversation.needless = words
-    record(
-        session, conversation, "status", now=now, actor_id=actor_id, before=before, after="closed", needless=words
-    )
+    record(session, conversation, "status", now=now, actor_id=actor_id, **told)
+
+
+def waits_no_more(conversation: Conversation) -> dict[str, str]:
+    """Its customer waits for no answer; what its event has to tell, so that whoever opens it again starts no clock
+    anew."""
+    waited, conversation.waiting_since = conversation.waiting_since, None
+    return {"waited": waited.isoformat()} if waited else {}
+
+
+def _waited(session: Session, conversation: Conversation) -> datetime | None:
+    """Since when a conversation waited that was closed without an answer."""
+    wanted = select(Event.about).where(Event.conversation_id == conversation.id, Event.kind == "status")
+    about = session.scalar(wanted.order_by(Event.id.desc()).limit(1)) or {}
+    return datetime.fromisoformat(about["waited"]) if "waited" in about else None
 
 
 def categorise(

@@ -628,8 +628,9 @@ def _written_to(session: Session, mailbox: Mailbox, conversation: Conversation, 
 
 
 def _take_files_along(session: Session, who: Viewer, draft: Draft, message_id: int) -> None:
-    """A forwarded mail keeps its files, as far as they may leave."""
-    wanted = select(Attachment.position, Attachment.size).where(Attachment.message_id == message_id, ~Attachment.inline)
+    """A forwarded mail keeps its files, as far as they may leave; also pictures of its text, which the quotation
+    lacks."""
+    wanted = select(Attachment.position, Attachment.size).where(Attachment.message_id == message_id)
     room = settings().max_upload_bytes
     for position, size in session.execute(wanted.order_by(Attachment.position).limit(MOST_FILES)).all():
         if size > room:

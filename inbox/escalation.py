@@ -6,14 +6,14 @@ tells nothing, and the next one tells it. Of several steps that were passed at o
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from inbox import conversations, kept_deadlines, telling
-from inbox.models import Conversation, EscalationStep, MailboxAccess, TeamMember, User
+from inbox.models import Conversation, EscalationStep, MailboxAccess, MailboxTeam, TeamMember, User
 from routing import deadlines as routing
 from routing.deadlines import Clock, Step
 
@@ -73,19 +73,27 @@ def _tell(session: Session, conversation: Conversation, clock: Clock, *, now: da
 
 
 def _whom(session: Session, conversation: Conversation, step: Step) -> list[int]:
-    """Owner, team and managers as the step says, without doubles. For a mailbox without managers: administrators."""
+    """Owner, team and managers as the step says, without doubles. Where no team is, managers hear what it would."""
     found: list[int] = []
     if "owner" in step.to and conversation.owner_id is not None:
         found.append(conversation.owner_id)
-    if "team" in step.to and conversation.team_id is not None:
-        found += session.scalars(select(TeamMember.user_id).where(TeamMember.team_id == conversation.team_id))
-    if "manager" in step.to:
-        found += _managers(session, conversation.mailbox_id)
+    team = _team(session, conversation) if "team" in step.to else []
+    found += team
+    if "manager" in step.to or ("team" in step.to and not team):
+        found += managers(session, conversation.mailbox_id)
     return list(dict.fromkeys(found))
 
 
-def _managers(session: Session, mailbox_id: int) -> Iterable[int]:
+def _team(session: Session, conversation: Conversation) -> Sequence[int]:
+    """Members of the conversation's team, else of its mailbox's."""
+    of_mailbox = select(MailboxTeam.team_id).where(MailboxTeam.mailbox_id == conversation.mailbox_id)
+    team_id = conversation.team_id or session.scalar(of_mailbox)
+    return session.scalars(select(TeamMember.user_id).where(TeamMember.team_id == team_id)).all()
+
+
+def managers(session: Session, mailbox_id: int) -> Sequence[int]:
+    """Who manages a mailbox; for one without managers, the administrators."""
     access = select(MailboxAccess.user_id).where(MailboxAccess.mailbox_id == mailbox_id)
     wanted = select(User.id).where(User.active, User.password_hash.is_not(None)).order_by(User.id)
-    managers = session.scalars(wanted.where(User.role == "manager", User.id.in_(access))).all()
-    return managers or session.scalars(wanted.where(User.role == "admin")).all()
+    found = session.scalars(wanted.where(User.role == "manager", User.id.in_(access))).all()
+    return found or session.scalars(wanted.where(User.role == "admin")).all()

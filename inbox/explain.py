@@ -36,10 +36,14 @@ def explain_all(mails: Iterable[bytes], *, with_data: bool = False) -> Iterator[
         yield explain(raw, conversation=number, with_data=with_data)
 
 
-def explain_stream(mails: Iterable[bytes], *, with_data: bool = False) -> Iterator[Explanation]:
-    """Like `explain_all`, but each mail is answered at once: it joins the conversation of the mails before it."""
+def explain_stream(mails: Iterable[bytes | None], *, with_data: bool = False) -> Iterator[Explanation]:
+    """Like `explain_all`, but each mail is answered at once: it joins the conversation of the mails before it. None is
+    a mail that could not be handed over."""
     numbers: dict[str, int] = {}
-    for raw in mails:
+    for line, raw in enumerate(mails, start=1):
+        if raw is None:
+            yield quarantined(f"line {line} is not base64", conversation=0)
+            continue
         mail = _for_threads(raw)
         own = threads.own_key(mail) if mail.headers else f"nameless {len(numbers)}"
         named = (own, *threads.keys(mail))

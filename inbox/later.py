@@ -6,6 +6,7 @@ becomes a draft again, and its author is told.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -25,6 +26,7 @@ from inbox import (
     presence,
     replies,
     send_checks,
+    telling,
     working_hours,
 )
 from inbox.errors import N_, Conflict, NotFound, StaleReply, UserError
@@ -36,6 +38,7 @@ from inbox.wire import ring
 from routing.when import read_when
 
 AT_ONCE = 100
+_FIELD = re.compile(r"(?<=\d)T(?=\d)")  # 2026-12-24T15:00, as a field for dates sends it
 Back = Literal["wrote_first", "stale", "failed"]
 
 NOT_READ = {
@@ -128,7 +131,7 @@ def put(
 def read(session: Session, said: str, *, mailbox_id: int, zone: ZoneInfo, now: datetime) -> datetime:
     """The time that somebody means: 明日9時, 3営業日後, Monday morning. Raises UserError(field="when")."""
     calendar = working_hours.calendar_of(session, mailbox_id)
-    found = read_when(said.replace("T", " "), now=now, zone=zone, calendar=calendar)
+    found = read_when(_FIELD.sub(" ", said), now=now, zone=zone, calendar=calendar)
     if found.at is None:
         raise UserError(NOT_READ[found.reason], field="when")
     return found.at
@@ -271,6 +274,17 @@ def _back(session: Session, draft: Draft, row: LaterSending, *, came_back: str, 
     session.delete(row)
     lock(session, draft, "open", from_="later")
     draft.came_back, draft.updated_at = came_back, now
+    if came_back:
+        telling.about(
+            session,
+            "later_back",
+            now=now,
+            to=[draft.author_id],
+            conversation_id=draft.conversation_id,
+            mailbox_id=draft.mailbox_id,
+            path="" if draft.conversation_id else f"/drafts/{draft.id}",
+            why=came_back,
+        )
     session.flush()
 
 

@@ -18,9 +18,15 @@ ENGLISH = {
     "trouble.bounced": "The answer came back as undeliverable",
     "deadline": "%(percent)s %% of the time to answer has passed",
     "deadline.passed": "The time to answer has passed",
+    "deadline.resolution": "%(percent)s %% of the time to solve it has passed",
+    "deadline.resolution.passed": "The time to solve it has passed",
+    "later_back.wrote_first": "Your scheduled mail did not leave: the customer wrote first",
+    "later_back.stale": "Your scheduled mail did not leave: the conversation went on",
+    "later_back.failed": "Your scheduled mail could not be sent",
     "approval_asked": "%(by)s asks for your approval",
     "approval_returned": "%(by)s gave your mail back: %(text)s",
     "approval_approved": "%(by)s approved your mail",
+    "approval_overdue": "An approval waits beyond its deadline",
     "handover": "Hand-over note by %(by)s: %(text)s",
     "rule": "A rule points you to this",
     "rule.named": "The rule “%(name)s” points you to this",
@@ -55,9 +61,15 @@ JAPANESE = {
     "trouble.bounced": "返信が不達で戻ってきました",
     "deadline": "返信期限までの時間の %(percent)s %% が過ぎました",
     "deadline.passed": "返信期限を過ぎました",
+    "deadline.resolution": "解決期限までの時間の %(percent)s %% が過ぎました",
+    "deadline.resolution.passed": "解決期限を過ぎました",
+    "later_back.wrote_first": "お客さまから先にメールが届いたため、予約したメールは送信されませんでした",
+    "later_back.stale": "会話が先に進んだため、予約したメールは送信されませんでした",
+    "later_back.failed": "予約したメールを送信できませんでした",
     "approval_asked": "%(by)sが承認を求めています",
     "approval_returned": "%(by)sがメールを差し戻しました: %(text)s",
     "approval_approved": "%(by)sがメールを承認しました",
+    "approval_overdue": "承認の期限を過ぎた依頼があります",
     "handover": "%(by)sの申し送り: %(text)s",
     "rule": "ルールによるお知らせです",
     "rule.named": "ルール「%(name)s」によるお知らせです",
@@ -104,8 +116,11 @@ def sentence(locale: str, kind: str, *, by: str, about: Mapping[str, Any]) -> st
         code = "rule.named"
     elif kind == "mailbox":
         code = f"mailbox.{about.get('what', 'reading')}"
-    elif kind == "deadline" and int(about.get("percent", 0)) >= 100:
-        code = "deadline.passed"
+    elif kind == "later_back":
+        code = f"later_back.{about.get('why', 'failed')}"
+    elif kind == "deadline":
+        code = "deadline.resolution" if about.get("clock") == "resolution" else "deadline"
+        code += ".passed" if int(about.get("percent", 0)) >= 100 else ""
     told = say(
         locale,
         code,

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from inbox import assignment, conversations
 from inbox.conversations import upsert
-from inbox.errors import N_, Conflict
+from inbox.errors import N_, Conflict, UserError
 from inbox.models import Claim, Presence, User
 from inbox.people import Viewer, conversation
 from inbox.wire import ring
@@ -82,12 +82,13 @@ def release(session: Session, who: Viewer, conversation_id: int) -> None:
 
 
 def take_over(session: Session, who: Viewer, conversation_id: int, *, reason: str = "", now: datetime) -> Claimed:
-    """Takes a colleague's claim, on purpose and in writing: the history says so."""
+    """Takes a colleague's claim, on purpose and in writing: the history says so. Raises UserError without a reason."""
     found = conversation(session, who, conversation_id, lock=True)
-    held = _living(session, conversation_id, now=now)
+    held, why = _living(session, conversation_id, now=now), " ".join(reason.split())[:200]
+    if held is not None and held.user_id != who.id and not why:
+        raise UserError(N_("Say why you take over. Your colleague sees it."), field="reason")
     _take(session, who, conversation_id, since=now, now=now)
     if held is not None and held.user_id != who.id:
-        why = " ".join(reason.split())[:200]
         conversations.record(session, found, "taken_over", now=now, actor_id=who.id, before=held.user_id, reason=why)
     ring.screens(session, presence=conversation_id)
     return Claimed(ok=True, holder_id=who.id, holder=who.name, since=now, until=now + WRITES)

@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
+from urllib.parse import unquote
 
 from inbox.mail import automatic, names, search_words, threads
 from inbox.mail.facts import Address, Kind, ParsedMail, Part, Understanding
@@ -17,6 +18,7 @@ SUBJECT_CHARACTERS = 2_000
 TEXT_CHARACTERS = 1_000_000  # of one mail's text; what is longer can be read in the original
 PEOPLE = 500  # addresses kept of one header
 
+_CONTENT_IDS = re.compile(r"""cid:([^\s"'<>)]{1,500})""", re.IGNORECASE)  # what HTML shows inside its text (RFC 2392)
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -130,10 +132,12 @@ def _is_no_answer(mail: ParsedMail) -> bool:
 
 
 def _files(mail: ParsedMail) -> tuple[File, ...]:
-    return tuple(_file(part) for part in mail.attachments)
+    named = {unquote(one).strip("<> ") for one in _CONTENT_IDS.findall(mail.html)}
+    return tuple(_file(part, in_text=part.content_id in named) for part in mail.attachments)
 
 
-def _file(part: Part) -> File:
+def _file(part: Part, *, in_text: bool) -> File:
+    """`in_text`: the HTML shows it. Phones give photos and documents ids that nothing refers to: those are files."""
     return File(
         path=part.path[:200],
         name=_clean(names.clean_name(part.name, part.content_type), 400),
@@ -141,7 +145,7 @@ def _file(part: Part) -> File:
         size=len(part.data),
         sha256=part.sha256,
         content_id=_clean(part.content_id or "", 500),
-        inline=part.content_id is not None and part.disposition != "attachment",
+        inline=in_text and part.disposition != "attachment" and part.content_type.startswith("image/"),
     )
 
 

@@ -18,7 +18,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import structlog
-from sqlalchemy import event, func, insert, select, update
+from sqlalchemy import event, exists, func, insert, select, update
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.orm import Session
 
@@ -29,11 +29,12 @@ from inbox.mail.languages import language_of
 from inbox.models import (
     Conversation,
     ConversationTag,
+    Draft,
     Event,
     Mailbox,
     MailboxTeam,
     Message,
-    ReadMark,
+    Note,
     Rule,
     RuleTrace,
     RuleWaited,
@@ -66,6 +67,7 @@ from routing.rules import Rule as PureRule
 from routing.traces import trace_json
 from routing.triggers import ARRIVED, Happened, Schedule, StatusChanged, Unanswered, last_due
 
+LATELY = timedelta(hours=1)  # in which rules do at most MOST_ACTIONS to one mail
 AT_ONCE = 100  # conversations of one transaction of the clock
 PLANNED = "rules_by_the_clock"  # the setting with the rules whose moment has come, and the last conversation done
 UNFINISHED = ("open", "waiting", "snoozed")
@@ -320,7 +322,7 @@ def _attempt(
     session: Session, in_force: Compiled, cases: Sequence[Case], happened: Happened, *, now: datetime
 ) -> list[_Evaluated]:
     """Within a savepoint. Raises _Failed when an action fails; nothing of it remains then."""
-    before = _done_before(session, cases) if happened != ARRIVED else {}
+    before = _done_before(session, cases, now=now) if happened != ARRIVED else {}
     own_teams = assignment.team_of_mailbox(session, {one.mailbox_id for one in cases}) if happened == ARRIVED else {}
     names = {rule.id: rule.name for rule in in_force.rules}
     decided = [
@@ -540,12 +542,13 @@ def _with(in_force: Compiled, kind: type) -> list[tuple[PureRule, Any]]:
     ]
 
 
-def _done_before(session: Session, cases: Iterable[Case]) -> dict[tuple[int, int], int]:
-    """How many actions rules did to these mails so far, by (conversation, mail; 0 for none)."""
+def _done_before(session: Session, cases: Iterable[Case], *, now: datetime) -> dict[tuple[int, int], int]:
+    """How many actions rules did to these mails lately, by (conversation, mail; 0 for none): rules that feed each other
+    do so at once, while one that reminds every morning goes on for weeks."""
     mail = func.coalesce(RuleTrace.message_id, 0)
     wanted = (
         select(RuleTrace.conversation_id, mail, func.sum(RuleTrace.done))
-        .where(RuleTrace.conversation_id.in_({one.conversation_id for one in cases}))
+        .where(RuleTrace.conversation_id.in_({one.conversation_id for one in cases}), RuleTrace.at > now - LATELY)
         .group_by(RuleTrace.conversation_id, mail)
     )
     return {
@@ -624,12 +627,21 @@ def _zone(session: Session) -> ZoneInfo:
 
 # -- giving back
 
-_OF_ITS_OWNER = (ReadMark.conversation_id == Conversation.id) & (ReadMark.user_id == Conversation.owner_id)
-_UNSEEN = (  # an open conversation with an unanswered mail that its owner has not seen
+_UNTOUCHED = (  # an open conversation with an unanswered mail for which its owner wrote nothing; reading is no work
     Conversation.status == "open",
     Conversation.waiting_since.is_not(None),
     Conversation.silent.is_(False),
-    func.coalesce(ReadMark.version, 0) < Conversation.version,
+    ~exists().where(
+        Draft.conversation_id == Conversation.id,
+        Draft.author_id == Conversation.owner_id,
+        Draft.state.in_(("open", "asked", "later")),
+        Draft.touched,
+    ),
+    ~exists().where(
+        Note.conversation_id == Conversation.id,
+        Note.author_id == Conversation.owner_id,
+        Note.at >= Conversation.waiting_since,
+    ),
 )
 
 
@@ -640,7 +652,7 @@ def _patience(session: Session) -> dict[int, int]:
 
 
 def _sitting_too_long(session: Session, patience: dict[int, int], *, now: datetime) -> dict[int, tuple[int, int]]:
-    """(owner, team) of conversations whose mail their owner, who has left, did not see for the team's time."""
+    """(owner, team) of conversations for which their owner, who has left, did nothing for the team's time."""
     gone = assignment.Gone(session, now=now)
     earliest = now - timedelta(minutes=min(patience.values()))  # working time is never more than time
     given = (
@@ -654,12 +666,11 @@ def _sitting_too_long(session: Session, patience: dict[int, int], *, now: dateti
             Conversation.id, Conversation.owner_id, Conversation.mailbox_id, Conversation.waiting_since, team_id, given
         )
         .outerjoin(MailboxTeam, MailboxTeam.mailbox_id == Conversation.mailbox_id)
-        .outerjoin(ReadMark, _OF_ITS_OWNER)
         .where(
             Conversation.owner_id.in_(gone.perhaps),
             Conversation.waiting_since <= earliest,
             team_id.in_(patience),
-            *_UNSEEN,
+            *_UNTOUCHED,
         )
     ).all()
     calendars = {one: working_hours.calendar_of(session, one) for one in {row.mailbox_id for row in rows}}
@@ -673,11 +684,10 @@ def _sitting_too_long(session: Session, patience: dict[int, int], *, now: dateti
 
 
 def _still_with_the_gone(session: Session, due: dict[int, tuple[int, int]]) -> list[Conversation]:
-    """Those that nobody took or saw meanwhile, locked."""
+    """Those that nobody took or worked on meanwhile, locked."""
     wanted = (
         select(Conversation)
-        .outerjoin(ReadMark, _OF_ITS_OWNER)
-        .where(Conversation.id.in_(due), *_UNSEEN)
+        .where(Conversation.id.in_(due), *_UNTOUCHED)
         .order_by(Conversation.id)
         .with_for_update(of=Conversation, skip_locked=True)
         .execution_options(populate_existing=True)

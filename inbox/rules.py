@@ -36,6 +36,7 @@ from routing.facts import Known
 from routing.refusals import Refused
 from routing.rules import BrokenRule, RuleRefused, rule_from, rule_json, stored_rule
 from routing.traces import Trace
+from routing.triggers import Happened, trigger_json
 
 FOR_RULES = (Webhook.user_id.is_(None), Webhook.team_id.is_(None), Webhook.active)  # webhooks that they may call
 NAMED: dict[str, tuple[str, Any]] = {"auto_answer": ("template_id", AnswerText), "webhook": ("webhook_id", Webhook)}
@@ -111,8 +112,12 @@ class Touched:
 
 @dataclass(frozen=True)
 class DryRun:
-    """`looked_at` mails were asked, the rule matched `count` of them; the newest SHOWN stand in `touched`."""
+    """`looked_at` mails were asked, the rule matched `count` of them; the newest SHOWN stand in `touched`.
 
+    `today`: the rule waits (also) for something else than arriving mail, for which today's conversations were asked.
+    """
+
+    today: bool
     looked_at: int
     count: int
     touched: tuple[Touched, ...]
@@ -286,22 +291,31 @@ def dry_run(session: Session, who: Viewer, rule_id: int, *, now: datetime) -> Dr
     on as it is now.
 
     The rules that are switched on are asked with it, in their order. A mail that began its conversation is asked as it
-    came; for a later one owner, tags and status are those of today.
+    came; for a later one owner, tags and status are those of today. Where the rule waits for a change of status, for
+    time without an answer or for the clock, up to TRIED_ON conversations are asked as if that happened now.
     """
     people.must_be(who, "manager")
     _rule(session, rule_id)
     with_it = in_force(session, also=rule_id)
-    ids = _newest_mails(session, who)
-    cases = []
-    for start in range(0, len(ids), 200):
-        some = ids[start : start + 200]
-        cases += rule_facts.of_messages(session, some, asks=with_it.asks, now=now, as_it_came=True)
-    found = [(case, decide(with_it, case.facts)) for case in cases]
+    triggers = next((one.triggers for one in with_it.rules if one.id == rule_id), ())
+    occasions = {str(trigger_json(one)["on"]) for one in triggers} or {"arrived"}
+    found = []
+    for on in sorted(occasions):
+        happened = Happened(on, due=frozenset({rule_id}))  # type: ignore[arg-type]  # one of ONS
+        ids = _newest_mails(session, who) if on == "arrived" else _that_may_be_touched(session, who, on)
+        for start in range(0, len(ids), 200):
+            some, asks = ids[start : start + 200], with_it.asks
+            if on == "arrived":
+                cases = rule_facts.of_messages(session, some, asks=asks, now=now, as_it_came=True)
+            else:
+                cases = rule_facts.of_conversations(session, some, asks=asks, now=now)
+            found += [(case, decide(with_it, case.facts, happened=happened)) for case in cases]
     traces = [(case, decision, _of_rule(decision.trace, rule_id)) for case, decision in found]
-    matched = [one for one in traces if one[2] is not None and one[2].how == "matched"]
-    matched.sort(key=lambda one: one[0].message_id, reverse=True)
+    each = {one[0].key: one for one in traces if one[2] is not None and one[2].how == "matched"}
+    matched = sorted(each.values(), key=lambda one: one[0].message_id, reverse=True)
     return DryRun(
-        looked_at=len(cases),
+        today=occasions != {"arrived"},
+        looked_at=len({case.key for case, _ in found}),
         count=len(matched),
         touched=tuple(
             Touched(
@@ -333,6 +347,21 @@ def _newest_mails(session: Session, who: Viewer) -> list[int]:
         .limit(TRIED_ON)
     )
     return list(session.scalars(wanted))
+
+
+def _that_may_be_touched(session: Session, who: Viewer, on: str) -> list[int]:
+    """The newest conversations that such an occasion can be about, as `rule_runs` looks for them."""
+    about = {
+        "unanswered": (
+            Conversation.status == "open",
+            Conversation.waiting_since.is_not(None),
+            Conversation.silent.is_(False),
+        ),
+        "schedule": (Conversation.status.in_(("open", "waiting", "snoozed")),),
+        "status_changed": (Conversation.status.not_in(("spam", JOINED)),),
+    }[on]
+    wanted = select(Conversation.id).where(Conversation.mailbox_id.in_(who.mailbox_ids), *about)
+    return list(session.scalars(wanted.order_by(Conversation.id.desc()).limit(TRIED_ON)))
 
 
 def _of_rule(traces: Sequence[Trace], rule_id: int) -> Trace | None:

@@ -68,6 +68,8 @@ KINDS = {
     "approval_asked": Kind(N_("My approval is asked for"), "shield-check", ALL),
     "approval_returned": Kind(N_("A mail of mine was given back"), "arrow-back-up", ALL),
     "approval_approved": Kind(N_("A mail of mine was approved"), "checks", LOUD),
+    "approval_overdue": Kind(N_("An approval waits beyond its deadline"), "clock", ALL),
+    "later_back": Kind(N_("A mail that I scheduled did not leave"), "arrow-back-up", ALL),
     "handover": Kind(N_("A hand-over note"), "notes", LOUD, frozenset({"mailbox"})),
     "rule": Kind(N_("A rule tells me something"), "target", ALL),
     "mailbox": Kind(N_("A mailbox is in trouble"), "plug-connected-x", ALL, frozenset({"admins"})),

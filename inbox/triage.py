@@ -44,9 +44,10 @@ def close_as_before(session: Session, who: Viewer, conversation_id: int, *, now:
     about = session.scalar(wanted.order_by(Event.id.desc()).limit(1)) or {}
     if about.get("after") != found.status or "closed_at" not in about:
         return conversations.set_status(session, found, "closed", now=now, actor_id=who.id)
-    closed_at = datetime.fromisoformat(about["closed_at"])
-    conversations.set_status(session, found, "closed", now=now, actor_id=who.id, closed_at=closed_at, undo=True)
-    found.needless = about.get("was_needless", "")
+    closed_at, needless = datetime.fromisoformat(about["closed_at"]), about.get("was_needless", "")
+    told = conversations.waits_no_more(found) if needless else {}
+    conversations.set_status(session, found, "closed", now=now, actor_id=who.id, closed_at=closed_at, undo=True, **told)
+    found.needless = needless
 
 
 def reopen(session: Session, who: Viewer, conversation_id: int, *, now: datetime) -> None:

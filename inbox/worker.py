@@ -32,9 +32,10 @@ def run(*, burst: bool = False) -> None:
                 signal.signal(one, stop)
             try:
                 ring.work(burst=burst, stopping=stop)
-                break
+                if burst:
+                    break
             except ring.Dead as error:
                 log.warning("doorbell_dead", error=str(error))
-                stopping.wait(RETRY_SECONDS)
+            stopping.wait(RETRY_SECONDS)  # RQ also gives up, without a word, when Redis dies just as a job ends
         if not sending.stop(patience=DRAIN_SECONDS):
             log.warning("stopped_inside_a_mail")

@@ -1,4 +1,5 @@
-"""Sums of money in a text: ¥1,200,000, １２０万円, 1億2,000万円, 三十万円, $5k, 1.000,50 €, 合計 980,000.
+"""Sums of money in a text: ¥1,200,000, １２０万円, 120万, 1億2,000万円, 三十万円, 金壱百弐拾万円也, $5k, 1.000,50 €,
+合計 980,000.
 
 When a text can be read in two ways the larger sum is meant: who asks for approval above a limit wants to be asked.
 """
@@ -14,6 +15,7 @@ READ = 100_000  # characters of a text; what follows is not read
 LONGEST_NUMBER = 30  # digits and signs
 
 _DIGITS = {character: value for value, character in enumerate("〇一二三四五六七八九")}
+_OF_DEEDS = str.maketrans("零壱壹弐貳参參伍拾萬", "〇一一二二三三五十万")  # 大字, as contracts write them
 _SMALL = {"十": 10, "百": 100, "千": 1000}
 _LARGE = {"万": 10**4, "億": 10**8, "兆": 10**12}
 _ENGLISH = {"k": 1000, "thousand": 1000, "m": 10**6, "million": 10**6, "bn": 10**9, "billion": 10**9}
@@ -35,16 +37,22 @@ _SUM = rf"(?P<sum>{_RUN})(?:\s?(?P<english>k|m|bn|thousand|million|billion)\b)?"
 _SUMS = (
     re.compile(rf"(?P<currency>{_BEFORE})\s{{0,2}}(?=\d){_SUM}"),
     re.compile(rf"(?<![\d,.]){_SUM}\s?(?P<currency>{_BEHIND})"),
+    # 120万 alone is a sum, unless something is counted: 10万人, 3万件
+    re.compile(
+        rf"(?<![\d,.{_KANJI}])(?P<sum>\d[\d,.]{{0,{LONGEST_NUMBER}}}[千百]?[万億兆](?:[\d,.{_KANJI}]{{0,20}}[万億兆千百])?)"
+        rf"(?P<english>)(?P<currency>)(?![\d,.{_KANJI}]|\s?(?:{_BEHIND}|[人名件個本台冊回歩部枚通点字語秒分時日年月kmgt社店坪票アユクダ]))"
+    ),
     re.compile(rf"(?:{_NAMED})(?P<currency>)[^\d\n]{{0,8}}(?<![\d,.])(?=\d){_SUM}(?![\d年月日時分個件名%])"),
 )
 _TOKEN = re.compile(rf"{_NUMBER}|[{_KANJI}]")
+_SPACE_GROUPS = re.compile(r"(?<![\d,.])\d{1,3}(?:[ \u202f]\d{3})+(?![\d,.])")  # 1 200 000, as in French
 _COMMA_GROUPS = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?")
 _DOT_GROUPS = re.compile(r"\d{1,3}(?:\.\d{3})+(?:,\d+)?")
 
 
 @dataclass(frozen=True, slots=True)
 class Amount:
-    """`currency` is an ISO 4217 code, "" when none is told; `text` as it stands, half width."""
+    """`currency` is an ISO 4217 code, "" when none is told; `text` as it was read, half width."""
 
     value: Decimal
     currency: str
@@ -53,7 +61,8 @@ class Amount:
 
 def amounts(text: str) -> tuple[Amount, ...]:
     """The sums in the text in their order; a bare number is none."""
-    text = unicodedata.normalize("NFKC", text[:READ]).lower()
+    text = unicodedata.normalize("NFKC", text[:READ]).lower().translate(_OF_DEEDS)
+    text = _SPACE_GROUPS.sub(lambda match: re.sub(r"\s", "", match[0]), text)
     found: dict[int, Amount] = {}
     for pattern in _SUMS:
         for match in pattern.finditer(text):

@@ -13,14 +13,16 @@ READ = 50_000  # characters
 
 _SENTENCE = re.compile(r"[。！？!?\n]|\.(?=\s|$)")
 _SAYS_SO = re.compile(
-    r"添付|別添|同封|\b(?:attached|attachments?|attaching|enclosed|enclosing|enclosures?)\b|"
+    r"添付|別添|同封|ご査収|別紙(?:の(?:とおり|通り)|を(?:ご覧|ご確認|ご参照))|\b(?:attached|attachments?|attaching|enclosed|enclosing|enclosures?)\b|"
     r"\b(?:i|we)(?:'ll| will)? attach\b",
     re.IGNORECASE,
 )
 _NOT_OURS = re.compile(
     # asked for: 添付してください, 添付のうえ, 添付をお願いします, could you send it as an attachment
     r"添付(?:して)?(?:いただ|頂(?![戴])|くださ|下さ|もらえ|のうえ|の上|ファイルにて?お送りくださ|を?(?:お願|ご?依頼))|"
-    r"添付し(?:て|た)?.{0,10}(?:くださ|下さ|いただけ|頂け|もらえ|ほしい|欲しい|お願)|添付(?:が|を)?必要|添付でき|"
+    # but not 添付しております and 添付しましたので…ください, which tell of ours
+    r"添付し(?:て(?!おり|あり|ある|い[まる])|[、,]).{0,10}(?:くださ|下さ|いただけ|頂け|もらえ|ほしい|欲しい|お願)|"
+    r"添付(?:が|を)?必要|添付でき|"
     r"(?:同封|別添)(?:して|の(?:うえ|上))?.{0,10}(?:くださ|下さ|お願)|"
     r"\b(?:please|could you|can you|would you|kindly)\b.{0,40}\b(?:attachments?|attached|enclosed)\b.{0,30}"
     r"\b(?:to us|in your reply|back)\b|\bas an? attachments?\b|"

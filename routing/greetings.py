@@ -18,7 +18,8 @@ from routing.words import folded
 GREETING_LINES = 6  # lines with text at the mail's beginning; later names are talked about, not addressed
 
 _HONORIFIC = re.compile(
-    r"([^、。,:;!?()「」『』【】<>\[\]\"]{1,60}?)\s?(様|さま|サマ|御中|殿)(?=$|[\s、。,.:;!?)」』】\]]|へ$)"
+    r"([^、。,:;!?()「」『』【】<>\[\]\"]{1,60}?)\s?(様|さま|サマ|御中|殿)"
+    r"(?=$|[\s、。,.:;!?)」』】\]・/&]|へ$|と[^のはをに、。]{1,20}(?:様|さま|殿))"
 )
 _ENGLISH = re.compile(
     r"(?i)^\W{0,3}(?:dear|hi|hello|hey|good (?:morning|afternoon|evening))[ ,]+"
@@ -78,6 +79,8 @@ def strangers(text: str, names: Names) -> tuple[str, ...]:
 def _addressed_in(line: str) -> Iterator[str]:
     for match in _HONORIFIC.finditer(line.replace("(株)", "株式会社").replace("(有)", "有限会社")):
         name = match[1].strip()
+        if match.start():  # 山田様・佐藤様, 山田様と佐藤様
+            name = name.lstrip("・/& ").removeprefix("と" if match.string[match.start() - 1] in "様ま殿" else "")
         if match[2] == "御中" or not _NOBODY.search(folded(name)):
             yield name
         elif company := _COMPANY.search(folded(name)):

@@ -47,6 +47,7 @@ def read_when(text: str, *, now: datetime, zone: ZoneInfo, calendar: Calendar | 
     said = unicodedata.normalize("NFKC", text[: LONGEST_TEXT + 1]).casefold()
     if len(said) > LONGEST_TEXT:
         return When(None, "unreadable")
+    said = _KANJI_NUMBER.sub(_digits, said)
     spoken = _Spoken(now.astimezone(zone).replace(tzinfo=None, fold=0), calendar)
     try:
         spoken.listen(said)
@@ -294,12 +295,24 @@ def _clock(spoken: _Spoken, match: re.Match[str]) -> None:
     spoken.set_clock(hour, minute)
 
 
+def _digits(match: re.Match[str]) -> str:
+    """二十四 as 24."""
+    tens, ones = match[1] or "", match[2] or ""
+    if not tens and not ones:
+        return ""
+    ten = "〇一二三四五六七八九".index(tens[0]) if len(tens) > 1 else len(tens)
+    return str(10 * ten + ("〇一二三四五六七八九".index(ones) if ones else 0))
+
+
 def _named(spoken: _Spoken, match: re.Match[str]) -> None:
     spoken.set_named(_NAMED_TIMES[match[0]])
 
 
 # -- words
 
+_KANJI_NUMBER = re.compile(
+    "([一二三四五六七八九]?十)?([一二三四五六七八九])?(?=時|分|日|週|営業日|[かヶカケヵ箇]?月|年)"
+)
 _END = "(?![a-z0-9])"
 _GLUE = re.compile(rf"(?:[\s,、。.の@]|に|まで|頃|ごろ|(?:at|on|the|by|in the|around){_END})*")
 _DAYS_AWAY = {
@@ -329,7 +342,7 @@ _WEEKDAY_NAMES = (
     ("sunday", "sun", "日"),
 )
 _WEEKDAYS = {name: number for number, names in enumerate(_WEEKDAY_NAMES) for name in names}
-_WEEKS = {"this": 0, "今週": 0, "next": 1, "来週": 1, "翌週": 1, "再来週": 2}
+_WEEKS = {"this": 0, "今週": 0, "next": 1, "来週": 1, "翌週": 1, "週明け": 1, "再来週": 2}
 _MONTH_NAMES = (
     *("january", "february", "march", "april", "may", "june", "july"),
     *("august", "september", "october", "november", "december"),
@@ -390,11 +403,11 @@ _PHRASES: list[tuple[re.Pattern[str], Callable[[_Spoken, re.Match[str]], None]]]
         (rf"{_DAY_EN}\s+(?P<week>next)\s+week{_END}", _weekday_of_week),
         (rf"(?:次|今度)の{_DAY_JA}曜日?", _coming_weekday),
         (rf"coming\s+{_DAY_EN}", _coming_weekday),
-        (r"(?P<week>来週|翌週|再来週)", _week),
+        (r"(?P<week>来週|翌週|週明け|再来週)", _week),
         (rf"(?P<week>next)\s+week{_END}", _week),
         (r"(?P<month>今月|来月|再来月)?の?(?P<end>月末|末日?)", _month),
         (r"(?P<month>今月|来月|再来月)の?(?P<day>\d{1,2})日", _month),
-        (r"(?P<month>来月|再来月)", _month),
+        (r"(?P<month>来月|再来月)(?:の?初め|初|頭)?", _month),
         (rf"(?P<month>next)\s+month{_END}", _month),
         (rf"(?P<end>end)\s+of\s+(?P<month>this|next|the)\s+month{_END}", _month),
         (r"(?P<year>\d{4})[-/.年](?P<month>\d{1,2})[-/.月](?P<day>\d{1,2})(?!\d)日?", _date),

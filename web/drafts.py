@@ -79,7 +79,9 @@ def save(draft_id: int) -> AnyResponse | Response | tuple[Any, int]:
         return conflict_page(error)
     except UserError as error:
         if edge.fragment():
-            return jsonify(said=words(error), field=error.field), error.status
+            rest = keep_the_rest(draft_id, error)
+            told = {"rev": rest.rev} if rest is not None else {}
+            return jsonify(said=words(error), field=error.field, **told), error.status
         return again(draft_id, error)
     if edge.fragment():
         return jsonify(rev=draft.rev, said=saved_words())
@@ -301,6 +303,19 @@ def keep(draft_id: int, *, leave_out: tuple[str, ...] = (), **more: Any) -> Draf
     return drafts.save(g.session, g.who, draft_id, rev=request.form.get("rev", 0, type=int), fields=values, now=g.now)
 
 
+def keep_the_rest(draft_id: int, error: UserError) -> DraftView | None:
+    """Stores all but the field that was refused, so that a wrong address costs no words; None when that cannot be."""
+    edge.begin_again(roll_back=True)
+    refused = ("text", "html") if error.field in ("text", "html") else (error.field,)
+    try:
+        rest = keep(draft_id, leave_out=refused)
+    except UserError:
+        edge.begin_again(roll_back=True)
+        return None
+    g.commit_anyway = True
+    return rest
+
+
 def fields(draft_id: int) -> dict[str, Any]:
     """What the composer's form may change; nothing else of the request is looked at."""
     form = request.form
@@ -321,7 +336,7 @@ def fields(draft_id: int) -> dict[str, Any]:
 
 def again(draft_id: int, error: UserError) -> tuple[str, int]:
     """The page with the composer once more, the error at its field; what was typed is shown, stored or not."""
-    edge.begin_again(roll_back=True)
+    keep_the_rest(draft_id, error)
     draft = drafts.show(g.session, g.who, draft_id)
     return page_with(typed_over(draft), errors={error.field: words(error)}), error.status
 
@@ -333,7 +348,9 @@ def typed_over(draft: DraftView) -> DraftView:
     for name in ("to", "cc", "bcc"):
         if name in form:
             shown[name] = (("", form[name]),) if form[name].strip() else ()
-    if "text" in form:
+    if "html" in form:
+        shown |= {"text": drafts.html_words(form["html"]), "editor_html": form["html"]}
+    elif "text" in form:
         shown |= {"text": form["text"], "html": "", "editor_html": ""}
     return replace(draft, **shown)
 

@@ -282,8 +282,11 @@ def _view() -> Callable[..., Any] | None:
 def _ask_to_sign_in() -> AnyResponse | tuple[str, int, dict[str, str]]:
     here = request.full_path.rstrip("?") if request.method == "GET" and not fragment() else None
     address = url_for("sessions.new", next=here if here != "/" else None)
+    signed_out = gettext("You were signed out, so nothing was sent or kept. Copy your words, then sign in again.")
     if fragment() or request.path == "/events":
-        return "", 401, {"HX-Redirect": url_for("sessions.new"), "X-Sign-In": address}
+        return signed_out, 401, {"HX-Redirect": url_for("sessions.new"), "X-Sign-In": address}
+    if _written():
+        return (*_page(401, gettext("Signed out"), signed_out), {})
     return redirect(address, 303)
 
 

@@ -23,7 +23,7 @@ def event(one: EventView, names: Mapping[int, str], teams: Mapping[int, str]) ->
     if about.get("rule_name"):
         return gettext("Rule “%(rule)s”: %(what)s", rule=about["rule_name"], what=_by_itself(one, names, teams))
     if about.get("handed_back"):
-        return gettext("Given to somebody else, because it sat unread with somebody who is not there")
+        return gettext("Given to somebody else, because nobody worked on it: its owner is not there")
     match one.kind:
         case "team" | "priority" | "deadline_policy":
             told = _by_itself(one, names, teams)

@@ -27,7 +27,7 @@ def html(message_id: int) -> Response:
         bodies.html(g.session, g.who, message_id, remote=remote), content_type="text/html; charset=utf-8"
     )
     response.headers["Content-Security-Policy"] = FRAME_POLICY.format(
-        pictures="'self' data:" + (" https:" if remote else "")
+        pictures="'self' data:" + (" http: https:" if remote else "")
     )
     response.headers["Referrer-Policy"] = "no-referrer"
     response.headers["X-Frame-Options"] = "SAMEORIGIN"

@@ -432,8 +432,10 @@ def _given(found: Assigned, who: str, team: str) -> str:
             return gettext("Nobody was looked for: it is closed or spam.")
         case "fixed":
             return gettext("Given to %(who)s.", who=who)
-        case "sticky" | "sticky_company":
+        case "sticky":
             return gettext("Given to %(who)s, who last had this customer.", who=who)
+        case "sticky_company":
+            return gettext("Given to %(who)s, who last had somebody of this company.", who=who)
         case "round_robin":
             return gettext("Given to %(who)s, whose turn it was in %(team)s.", who=who, team=team)
         case "least_open":

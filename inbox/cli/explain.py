@@ -6,7 +6,7 @@ import base64
 import binascii
 import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ def command(paths: tuple[Path, ...], *, with_data: bool, stream: bool) -> None:
     Exit code: 0 all mails were read (those for the quarantine say so), 1 a file could not be read, 2 wrong usage.
     """
     if stream:
-        for answer in explain_stream(_lines(sys.stdin.buffer), with_data=with_data):
+        for answer in explain_stream(map(_mail_of, sys.stdin.buffer), with_data=with_data):
             _print(answer)
         return
     if not paths:
@@ -49,12 +49,12 @@ def _read(paths: Iterable[Path]) -> tuple[list[bytes], bool]:
     return mails, unreadable
 
 
-def _lines(source: Iterable[bytes]) -> Iterator[bytes]:
-    for line in source:
-        try:
-            yield base64.b64decode(line, validate=False)
-        except binascii.Error as error:
-            raise click.ClickException(f"A line is not base64: {error}") from error
+def _mail_of(line: bytes) -> bytes | None:
+    """None for a line that is no base64."""
+    try:
+        return base64.b64decode(line, validate=False)
+    except binascii.Error:
+        return None
 
 
 def _print(answer: dict[str, Any]) -> None:

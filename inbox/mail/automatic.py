@@ -87,7 +87,16 @@ _SUBJECT = re.compile(
         | オートリプライ
       | 自动(?:回复|答复|回覆|应答) | 自動(?:回覆|回復|答覆) | 外出自动 | 不在办公室 | 休假(?:通知|中)
       | 자동\ ?(?:회신|응답|답장) | 부재\ ?(?:중|알림)
-    )""",
+    )(?P<rest>.*)""",
+    re.IGNORECASE | re.VERBOSE | re.DOTALL,
+)
+# What may follow: nothing, a mark, the machine's own words. "自動返信が届かない" is what a person writes about.
+_ENDS = re.compile(
+    r"""\s*(?:$|[:：;,、。.!！\[\](){}（）【】<>《》「」『』*/|~〜–—…"'-]
+      |(?:の)?(?:メール|お?知らせ|알림|ご?連絡|ご?案内|設定|メッセージ)?(?:です|でございます)?\s*(?:$|[:：、。!！\[(（【「–—-])
+      |(?:from|until|till|to|for|re|fwd?|message|notification|notice|e-?mail|vom|bis|von|de|du|jusqu|hasta|fino|tot|t/m
+        |van|do|до)\b
+      |\d)""",
     re.IGNORECASE | re.VERBOSE,
 )
 # Shops and forms write it in brackets behind their own words: "お問い合わせありがとうございます（自動返信）"
@@ -189,7 +198,7 @@ def _says_automatic(mail: ParsedMail) -> bool:
         or mail.header("X-Loop").strip().lower() == "autoreply"
     ):
         return True
-    if mail.header("X-FC-MachineGenerated").strip().lower() == "true" or "all" in _suppressed(mail):
+    if mail.header("X-FC-MachineGenerated").strip().lower() == "true":
         return True
     return any(value.strip().lower().startswith("autoresponder") for value in mail.header_all("Delivered-To"))
 
@@ -198,10 +207,21 @@ def _subject_is_automatic(subject: str) -> bool:
     subject = subject[:SUBJECT_LIMIT]
     position = 0
     while match := _PREFIX.match(subject, position):
-        if _SUBJECT.match(subject[position:]):
+        if _is_phrase(subject[position:]):
             return True
         position = match.end()
-    return _SUBJECT.match(subject[position:]) is not None or _SUBJECT_MARK.search(subject) is not None
+    return _is_phrase(subject[position:]) or _SUBJECT_MARK.search(subject) is not None
+
+
+def _is_phrase(subject: str) -> bool:
+    """Whether that is all it says, or what follows is the machine's: a matter that it speaks about is a person's."""
+    match = _SUBJECT.match(subject)
+    if match is None:
+        return False
+    phrase, rest = subject[: match.start("rest")], match["rest"]
+    if re.search(r"[:：(\[–—-]\s*$|\b(?:until|from)$", phrase) or _ENDS.match(rest):
+        return True
+    return phrase[-1:] > "\u3000" and re.match(r"\s+[^\sぁ-ん]", rest) is not None  # 自動応答 Order 12
 
 
 def _precedence(mail: ParsedMail) -> str:

@@ -55,7 +55,7 @@ def _decode(data: bytes, codec: str | None, label: str) -> Decoded:
             text = data.decode("utf-8", "replace")
     else:
         text = _strictly_or_replaced(data, codec)
-    if "\ufffd" not in text:
+    if "\ufffd" not in text and not (codec in _SINGLE_BYTE_FALLBACK and _reads_as_japanese(data)):
         return Decoded(text, codec)
     return _repair(data, codec, text, label)
 
@@ -133,13 +133,27 @@ def guess_charset(data: bytes) -> str:
     start = max(0, first.start() - 256) if first else 0
     detector = EncodingDetector()
     detector.feed(data[start : start + DETECTION_WINDOW], last=len(data) - start <= DETECTION_WINDOW)
-    guessed = codec_of(str(detector.guess(tld=None, allow_utf8=True)))
-    return guessed or "cp1252"
+    guessed = codec_of(str(detector.guess(tld=None, allow_utf8=True))) or "cp1252"
+    return "cp932" if guessed in _SINGLE_BYTE_FALLBACK and _reads_as_japanese(data) else guessed
+
+
+def _reads_as_japanese(data: bytes) -> bool:
+    """Whether all of it is CP932 with some kana. Few words are too little for the detector, which counts; kana begin
+    with bytes that no language of one byte a letter uses so."""
+    window = data[:DETECTION_WINDOW]
+    if b"\x82" not in window and b"\x83" not in window:
+        return False
+    text = _DECODERS["cp932"](window)
+    if len(data) > DETECTION_WINDOW:
+        text = text.rstrip("\ufffd")  # half of a character at the cut
+    return _KANA.search(text) is not None and _NOT_JAPANESE.search(text) is None
 
 
 # --- labels -----------------------------------------------------------------------------------------------------------
 
 _NOT_ASCII = re.compile(rb"[\x80-\xff]")
+_KANA = re.compile("[\u3041-\u3096\u30a1-\u30fa]")
+_NOT_JAPANESE = re.compile("[^\x00-\x7f\u2010-\u27ff\u3000-\u33ff\u3400-\u9fff\uf900-\ufaff\uff01-\uffee]")
 
 _NAMES = {
     "cp1252": (

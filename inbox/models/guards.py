@@ -83,6 +83,7 @@ class Approval(Base):
     answer: Mapped[str] = mapped_column(Text, default="")  # the approver's
     asked_at: Mapped[datetime]
     due_at: Mapped[datetime | None]  # from then on deputies may too
+    overdue_told_at: Mapped[datetime | None]  # they, its author and the managers were told of that
     decided_at: Mapped[datetime | None]
     decided_by_id: Mapped[int | None] = mapped_column(ForeignKey("user.id"))
     next_status: Mapped[str] = mapped_column(String(10), default="")  # of the conversation; "": the usual one

@@ -15,7 +15,7 @@ from inbox.approval_policies import NeedsApproval
 from inbox.blobs import blobs
 from inbox.errors import Conflict, Forbidden, NotFound, StaleReply, UserError
 from inbox.mail.parse import parse
-from inbox.models import Absence, ApproverPool, Draft, Event, Message, Notification, Outgoing, SendRule, User
+from inbox.models import Absence, Approval, ApproverPool, Draft, Event, Message, Notification, Outgoing, SendRule, User
 from inbox.people import Viewer
 from inbox.send_checks import Looked, NotLookedAt
 from routing.sendcheck import SendRules, rules_to_json
@@ -415,3 +415,26 @@ def test_only_who_may_decide_puts_files_aside_and_only_so_many(
         aside(session, office, approval_id)
     assert full.value.field == "file"
     assert decided(session, office, approval_id, "send"), "what is not named with the decision stays out of the mail"
+
+
+def test_who_may_decide_now_its_author_and_the_managers_hear_once_that_it_is_overdue(
+    session: Session, office: Office
+) -> None:
+    approval_id = asked(session, office)
+    due = session.get_one(Approval, approval_id).due_at
+    assert due is not None
+    assert approvals.tell_overdue(session, now=due - timedelta(minutes=1)) == 0
+    assert [approvals.tell_overdue(session, now=due + timedelta(minutes=n)) for n in (1, 2)] == [1, 0]
+    told = session.scalars(select(Notification).where(Notification.kind == "approval_overdue")).all()
+    assert {one.user_id for one in told} == {office.desk.aoi.id, office.desk.ben.id, office.cho.id, office.mei.id}
+    assert {one.about["path"] for one in told} == {f"/approvals/{approval_id}"}
+    other = asked_again(session, office)
+    decided(session, office, other, "return", fields={}, answer="Not like this")
+    assert approvals.tell_overdue(session, now=due + timedelta(days=9)) == 0, "it was decided"
+
+
+def asked_again(session: Session, office: Office) -> int:
+    """The first one is withdrawn, another one asked for."""
+    first = session.scalars(select(Approval.id).where(Approval.state == "asked")).one()
+    approvals.withdraw(session, office.desk.aoi, first, now=LATER)
+    return asked(session, office, "Second try.")

@@ -7,14 +7,14 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import Engine, select, text, update
 
-from inbox import clock, config, conversations, db, heartbeats, outbox, sending
+from inbox import clock, config, conversations, db, heartbeats, outbox, sending, worker
 from inbox.blobs import blobs
 from inbox.models import Conversation, Folder, FolderCount, Heartbeat, Mailbox, Outgoing, Presence, RawMail
 from inbox.wire import ring
@@ -269,6 +269,25 @@ def test_a_worker_lives_through_the_death_of_redis(mailbox_id: int, smtp_sink: S
                 valkey.start()
         assert worker_process.poll() is None
     assert len(smtp_sink.deliveries) == 2
+
+
+def test_a_worker_goes_on_when_its_library_gives_up(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+
+    def work(*, burst: bool, stopping: Callable[[], None]) -> None:  # ends as RQ's does when Redis dies under a job
+        calls.append(burst)
+        if len(calls) == 3:
+            stopping()
+
+    monkeypatch.setattr(worker.ring, "work", work)
+    monkeypatch.setattr(worker, "RETRY_SECONDS", 0)
+    before = {one: signal.getsignal(one) for one in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        worker.run()
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)
+    assert calls == [False] * 3
 
 
 def _rung() -> bool:

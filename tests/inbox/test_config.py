@@ -40,6 +40,40 @@ def test_another_wrong_setting_is_shown_as_it_was_written(monkeypatch: pytest.Mo
     config.settings.cache_clear()
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("SECRET_KEY", "short-and-secret", "at least 32 characters"),
+        ("TLS_CA_FILE", "/nowhere/ca.pem", "cannot be read"),
+        ("TLS_CA_FILE", __file__, "cannot be read"),
+        ("DATABASE_URL", "postgresql://u@h:notaport/x", "no address of a database"),
+        ("DATABASE_URL", "sqlite:///", "names no database"),
+        ("REDIS_URL", "redis://h:notaport", "names no server"),
+        ("BLOB_URL", "file://relative/x", "a whole path"),
+        ("BASE_URL", "http://", "names no server"),
+        ("BASE_URL", "https://inbox.example:99999", "names no server"),
+    ],
+)
+def test_what_cannot_be_is_named_at_the_start(
+    name: str, value: str, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, value)
+    config.settings.cache_clear()
+    with pytest.raises(WrongSetting, match=f"{name}.*{told}") as caught:
+        config.settings()
+    config.settings.cache_clear()
+    assert "short-and-secret" not in str(caught.value)
+
+
+def test_an_env_file_in_another_charset_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / ".env").write_bytes("# 設定\nPORT=8025\n".encode("cp932"))
+    monkeypatch.setitem(config.Settings.model_config, "env_file", tmp_path / ".env")  # type: ignore[misc]
+    config.settings.cache_clear()
+    with pytest.raises(WrongSetting, match="UTF-8"):
+        config.settings()
+    config.settings.cache_clear()
+
+
 def test_the_key_is_at_no_moment_readable_by_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[int] = []
     link = os.link

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from inbox import calendars, conversations, db, deadlines, kept_deadlines
+from inbox import bulk, calendars, conversations, db, deadlines, kept_deadlines, triage
 from inbox.calendars import SUGGESTED
 from inbox.errors import Forbidden, NotFound, UserError
 from inbox.models import Conversation, Pause, Setting
@@ -60,6 +60,20 @@ def test_the_clock_starts_with_the_customers_mail_and_counts_working_time(sessio
     assert (made.first_asked_at, made.first_answered_at) == (FRIDAY, FRIDAY + 2 * HOUR)
     a_message(session, made, at=datetime(2026, 11, 24, 9, 0, tzinfo=TOKYO))
     assert (tokyo(made.due_at), made.due_kind) == ("11-24 11:00", "next_answer")
+
+
+def test_clocks_run_again_when_no_answer_needed_is_taken_back(session, support, mei) -> None:
+    policy(session, mei)
+    one, many = asked(session, support), asked(session, support)
+    closed, again = ((FRIDAY + minutes * MINUTE).astimezone(UTC) for minutes in (1, 2))
+    triage.close_needless(session, mei, one.id, reason="Thanks", now=closed)
+    done = bulk.start(session, mei, "needless", [many.id], reason="Thanks", now=closed)
+    assert (one.due_at, many.due_at) == (None, None)
+    triage.reopen(session, mei, one.id, now=again)
+    assert bulk.undo(session, mei, done.id, now=again).skipped == 0
+    for made in (one, many):
+        assert (made.waiting_since, made.due_kind) == (FRIDAY, "first_answer")
+        assert tokyo(made.due_at) == "11-24 10:01", "and one minute in which it was closed"
 
 
 def test_pauses_are_kept_exactly_and_make_the_resolution_wait(session, support, mei) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, delete, func, select, update
 
-from inbox import conversations, db, rule_runs, rules
+from inbox import clock, conversations, db, rule_runs, rules
 from inbox.models import Conversation, ConversationTag, Message, Person, RuleTrace
 from tests.inbox.cast import MINUTE, NOW
 from tests.inbox.intake.story import Story, a_mail
@@ -127,3 +127,29 @@ def test_a_dry_run_sees_the_mailboxes_of_its_manager_only(engine: Engine) -> Non
         assert (found.looked_at, found.count) == (1, 1)
         assert [one.actions for one in found.touched] == [({"do": "priority", "priority": "high"},)]
         session.execute(delete(RuleTrace))
+
+
+@pytest.mark.parametrize(
+    "on",
+    [
+        {"on": "unanswered", "minutes": 30},
+        {"on": "schedule", "weekdays": [1, 2, 3, 4, 5, 6, 7], "at": "12:30"},
+    ],
+)
+def test_what_waits_for_time_is_tried_on_what_stands_there_now(engine: Engine, on: dict[str, Any]) -> None:
+    story, mei = Story(), a_manager()
+    asked = {"field": "subject", "operator": "contains", "values": ["請求"]}
+    body = a_body("Waits", {"do": "priority", "priority": "high"}, when=asked, on=on)
+    rule = a_rule(mei, body, on=False, now=story.now)
+    story.arrives(*(a_mail(subject=subject, sender=("", f"{n}@example.jp")) for n, subject in enumerate(SUBJECTS)))
+    noon = story.now + 40 * MINUTE
+    with db.reading() as session:
+        told = rules.dry_run(session, mei, rule, now=noon)
+    assert (told.today, told.looked_at, told.count) == (True, len(SUBJECTS), 1)
+    with db.transaction() as session:
+        rules.switch(session, mei, rule, on=True, now=story.now)
+    clock._run_rules(noon)
+    with db.reading() as session:
+        changed = session.scalars(select(Conversation.id).where(Conversation.priority == "high")).all()
+    assert changed == [one.conversation_id for one in told.touched]
+

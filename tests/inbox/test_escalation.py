@@ -74,7 +74,7 @@ def test_owner_team_and_managers_are_told_at_their_step_and_only_once(session, s
 def test_of_steps_that_were_passed_at_once_only_the_highest_is_told(session, support, mei) -> None:
     made = asked(session, support)
     assert escalation.tell_due(session, now=FRIDAY + 90 * MINUTE) == 1
-    assert steps(session) == [(50, []), (80, [])]
+    assert steps(session) == [(50, []), (80, [mei.id])], "nobody owns it, no team has it"
     assert session.scalars(select(Event.about).where(Event.kind == "escalated")).one()["percent"] == 80
     assert made.next_step_at == FRIDAY + 100 * MINUTE
 

@@ -111,6 +111,10 @@ def test_the_stream_answers_each_mail_before_the_next_is_given():
             child.stdin.write(base64.b64encode(mail) + b"\n")
             child.stdin.flush()
             assert json.loads(child.stdout.readline())["conversation"] == conversation
+        child.stdin.write(b"abcde\n" + base64.b64encode(OTHER) + b"\n")
+        child.stdin.flush()
+        assert json.loads(child.stdout.readline())["quarantine"] == "line 4 is not base64"
+        assert json.loads(child.stdout.readline())["quarantine"] is None
         child.stdin.close()
         assert child.wait(timeout=30) == 0
 

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from inbox import db, drafts, joins, later, moves, near_misses, presence, replies
 from inbox.blobs import blobs
 from inbox.errors import Conflict, NotFound, StaleReply, UserError
-from inbox.models import Conversation, Draft, DraftFile, Event, LaterSending, Mailbox, Outgoing, User
+from inbox.models import Conversation, Draft, DraftFile, Event, LaterSending, Mailbox, Notification, Outgoing, User
 from inbox.people import Viewer
 from inbox.people import of as viewer_of
 from tests.inbox.cast import HOUR, MINUTE, NOW, a_conversation, a_mailbox, a_message, a_person, a_viewer, all_ticked
@@ -116,6 +116,11 @@ def test_when_the_customer_writes_first_it_is_a_draft_again(evening: Evening) ->
     later.look_after(LATER + 2 * MINUTE)
     back = draft(draft_id)
     assert (back.state, back.came_back, sent(draft_id), events("overtaken")) == ("open", "wrote_first", 0, 1)
+    with db.reading() as session:
+        told = session.scalars(select(Notification).where(Notification.kind == "later_back")).one()
+    assert (told.user_id, told.conversation_id, told.about["why"]) == (
+        evening.aoi.id, evening.conversation_id, "wrote_first",
+    )
     later.look_after(DUE)
     assert sent(draft_id) == 0
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Engine, select, text, update
 
-from inbox import clock, conversations, db, people, presence, profiles, rule_runs, rules, teams, triage
+from inbox import clock, conversations, db, drafts, people, presence, profiles, rule_runs, rules, teams, triage
 from inbox.models import DeadlinePolicy, Notification, Person, RuleVersion, User
 from tests.inbox.cast import HOUR, MINUTE, NOW
 from tests.inbox.intake.story import Story, a_mail
@@ -197,6 +197,19 @@ def test_a_rule_by_the_clock_runs_once_for_each_planned_moment(engine: Engine) -
         assert len(rule_runs.due_by_the_clock(session, now=story.now + timedelta(days=1, hours=1))) == 1
 
 
+def test_a_daily_reminder_goes_on_for_weeks(engine: Engine) -> None:
+    story = Story()
+    mei = a_manager()
+    daily = {"on": "schedule", "weekdays": [1, 2, 3, 4, 5, 6, 7], "at": "12:30"}
+    a_rule(mei, a_body("Reminds", {"do": "notify", "people": [mei.id]}, on=daily), now=story.now)
+    story.arrive(mail("一件目"))
+    for day in range(14):
+        clock._run_rules(story.now + timedelta(days=day, minutes=40))
+    with db.reading() as session:
+        told = session.scalars(select(Notification).where(Notification.kind == "rule")).all()
+    assert len(told) == 14
+
+
 @pytest.mark.parametrize("on", ["schedule", "unanswered"])
 def test_two_clocks_at_one_moment_ask_a_rule_once(engine: Engine, on: str) -> None:
     story = Story()
@@ -357,7 +370,9 @@ def test_untouched_with_somebody_who_is_away_it_is_offered_again(engine: Engine)
     assert [first.owner_id, second.owner_id, third.owner_id] == [aoi, ben, aoi]
     with db.transaction() as session:
         me = people.of(session, session.get_one(User, aoi))
-        presence.look(session, me, third.id, now=story.now)  # this one she has seen
+        presence.look(session, me, first.id, now=story.now)  # reading alone is no work
+        draft = drafts.start(session, me, "reply", conversation_id=third.id, now=story.now)
+        drafts.save(session, me, draft.id, rev=draft.rev, fields={"text": "承知しました"}, now=story.now)
         teams.be_absent(session, me, aoi, starts_at=story.now, ends_at=None, now=story.now)
     clock._hand_back(story.now + 29 * MINUTE)
     assert conversations_of(story.mailbox_id)[0].owner_id == aoi

@@ -79,7 +79,7 @@ def test_as_the_mailbox_says_follows_its_calendar(engine: Engine) -> None:
     assert [one.owner_id for one in conversations_of(story.mailbox_id)] == [ben, ben]
 
 
-def test_unread_with_somebody_whose_shift_is_over_it_goes_to_who_is_there(engine: Engine) -> None:
+def test_untouched_with_somebody_whose_shift_is_over_it_goes_to_who_is_there(engine: Engine) -> None:
     story = Story()
     mei, (aoi, ben) = a_manager(), agents("Aoi", "Ben")
     a_team(mei, [aoi, ben], hand_back=30, mailboxes=[story.mailbox_id])

@@ -48,6 +48,22 @@ def test_what_was_opened_again_is_closed_since_when_it_was(session: Session, sup
     assert (made.closed_at, made.needless) == (NOW + 3 * DAY, "")
 
 
+def test_what_needed_no_answer_waits_as_before_when_it_is_opened_again(session: Session, support, aoi) -> None:
+    made = a_conversation(session, support)
+    a_message(session, made)
+    since = made.waiting_since
+    assert since is not None
+    triage.close_needless(session, aoi, made.id, reason="Thanks only", now=NOW + DAY)
+    assert made.waiting_since is None
+    for n in range(2):
+        triage.reopen(session, aoi, made.id, now=NOW + (2 + n) * DAY)
+        assert made.waiting_since == since
+        triage.close_as_before(session, aoi, made.id, now=NOW + (2 + n) * DAY + MINUTE)
+        assert (made.waiting_since, made.needless) == (None, "Thanks only")
+    a_message(session, made, "And another thing", at=NOW + 5 * DAY)
+    assert (made.status, made.waiting_since) == ("open", NOW + 5 * DAY)
+
+
 def test_each_verb_does_its_work_and_is_written_down(session: Session, support, aoi, ben) -> None:
     made = a_conversation(session, support)
     triage.assign(session, aoi, made.id, ben.id, now=NOW)
@@ -190,6 +206,9 @@ def test_a_claim_is_one_persons_until_it_lapses_or_is_given_up(session: Session,
 def test_taking_over_is_written_down(session: Session, support, aoi, ben) -> None:
     made = a_conversation(session, support)
     presence.claim(session, aoi, made.id, now=NOW)
+    with pytest.raises(UserError) as refused:
+        presence.take_over(session, ben, made.id, reason=" ", now=NOW)
+    assert refused.value.field == "reason"
     taken = presence.take_over(session, ben, made.id, reason="Aoi is at lunch", now=NOW)
     assert (taken.ok, taken.holder) == (True, "Ben")
     event = session.scalars(select(Event).where(Event.conversation_id == made.id)).one()

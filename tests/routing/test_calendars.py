@@ -114,7 +114,10 @@ def test_a_region_without_a_country_and_half_a_week_are_refused() -> None:
         Calendar("UTC", ((Period(0, 60),),))
 
 
-@pytest.mark.parametrize("typed", ["9:00-12:00", "09:00–12:00", "９：００〜１２：００", " 9:00 ～ 12:00 ", "9時〜12時", "９時００分から12時まで"])
+@pytest.mark.parametrize(
+    "typed",
+    ["9:00-12:00", "09:00–12:00", "９：００〜１２：００", " 9:00 ～ 12:00 ", "9時〜12時", "９時００分から12時まで"],
+)
 def test_a_period_may_be_typed_as_people_type(typed: str) -> None:
     assert read_period(typed, "week.mon") == Period(540, 720)
     assert read_period("13時半-17時15分", "week.mon") == Period(810, 1035)

@@ -12,7 +12,7 @@ from sqlalchemy import select
 
 from inbox import db
 from inbox.config import settings
-from inbox.models import Claim, Conversation, Draft, DraftFile
+from inbox.models import Claim, Conversation, Draft, DraftFile, User
 from tests.web.conftest import Visitor, World
 from tests.web.stories import PIXEL
 
@@ -255,3 +255,30 @@ def test_looking_at_the_new_mail_page_twice_leaves_one_draft(agent: Visitor, wor
         agent.post("/drafts", {"kind": "new"})
     with db.reading() as session:
         assert len(session.scalars(select(Draft)).all()) == 1
+
+
+def test_a_refused_address_costs_no_words(agent: Visitor, world: World) -> None:
+    draft = started(agent, world)
+    everybody = ", ".join(f"p{n}@example.jp" for n in range(201))
+    form = {"rev": 1, "to": everybody, "html": "<div>発送 <b>しました</b></div>"}
+    told = agent.post(f"/drafts/{draft}", form, headers=SCRIPT)
+    assert (told.status_code, told.json["field"], told.json["rev"]) == (400, "to", 2)
+    assert "発送 <b>しました</b>" in the_draft().html
+    again = agent.post(f"/drafts/{draft}", form | {"rev": 2, "html": "<div>二通目</div>"})
+    assert again.status_code == 400
+    assert "二通目" in again.text
+    assert "p200@example.jp" in again.text
+    assert the_draft().html == "<div>二通目</div>"
+
+
+def test_words_of_somebody_who_was_signed_out_stay_on_the_page(agent: Visitor, world: World) -> None:
+    agent.get("/inbox/open")
+    with db.transaction() as session:
+        session.get_one(User, world.users["agent"]).session_epoch += 1
+    shown = agent.post(f"/conversations/{world.free}/notes", {"text": "電話しました。"})
+    assert shown.status_code == 401
+    assert "電話しました。" in shown.text
+    assert "You were signed out" in shown.text
+    script = agent.post(f"/conversations/{world.free}/notes", {"text": "電話しました。"}, headers=SCRIPT)
+    assert (script.status_code, "You were signed out" in script.text) == (401, True)
+

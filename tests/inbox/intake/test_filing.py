@@ -460,3 +460,28 @@ def test_the_server_clock_that_runs_ahead_does_not_put_a_mail_in_the_future(stor
     assert story.message_of(row).at <= story.now
     with db.reading() as session:
         assert session.get_one(RawMail, row.id).internal_date == NOW + timedelta(days=400)
+
+
+def test_a_photo_that_no_html_shows_is_a_file_whatever_its_header_says(story: Story) -> None:
+    """Phones send photos and documents as "inline" with a Content-ID to which nothing refers."""
+    picture = b"Content-Transfer-Encoding: base64\r\n\r\niVBORw0KGgo=\r\n"
+    parts = [
+        b'Content-Type: text/html\r\n\r\n<p>Hello <img src="cid:shown%40x"></p>\r\n',
+        b'Content-Type: image/png; name="photo.png"\r\nContent-Disposition: inline\r\nContent-ID: <a@x>\r\n' + picture,
+        b'Content-Type: application/pdf; name="order.pdf"\r\nContent-Disposition: inline\r\nContent-ID: <b@x>\r\n'
+        + picture,
+        b'Content-Type: image/png; name="logo.png"\r\nContent-Disposition: inline\r\nContent-ID: <shown@x>\r\n'
+        + picture,
+    ]
+    raw = b"From: taro@example.jp\r\nTo: support@shop.example\r\nMIME-Version: 1.0\r\n"
+    raw += b"Content-Type: multipart/mixed; boundary=b\r\n\r\n"
+    raw += b"".join(b"--b\r\n" + part for part in parts) + b"--b--\r\n"
+    story.arrive(raw)
+    with db.reading() as session:
+        message = session.scalars(select(Message)).one()
+        assert [(one.name, one.inline) for one in message.attachments] == [
+            ("photo.png", False),
+            ("order.pdf", False),
+            ("logo.png", True),
+        ]
+        assert session.get_one(Conversation, message.conversation_id).attachment_count == 2

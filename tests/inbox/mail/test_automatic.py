@@ -42,7 +42,6 @@ def test_a_customer_is_a_person_who_may_be_answered():
         ("X-Autorespond: 1", Kind.AUTO_REPLY),
         ("Precedence: auto_reply", Kind.AUTO_REPLY),
         ("X-FC-MachineGenerated: true", Kind.AUTO_REPLY),
-        ("X-Auto-Response-Suppress: All", Kind.AUTO_REPLY),
         ("X-Auto-Response-Suppress: DR, RN", Kind.PERSON),
         ("Delivered-To: autoresponder@isp.example", Kind.AUTO_REPLY),
         ("List-Id: <news.shop.example>", Kind.LIST),
@@ -245,3 +244,29 @@ def test_only_the_topmost_authentication_results_count():
         "Authentication-Results: mx.shop.example; spf=fail\nAuthentication-Results: forged; spf=pass; dmarc=pass"
     )
     assert automatic.authentication(mail) == {"spf": "fail"}
+
+
+@pytest.mark.parametrize(
+    "subject",
+    [
+        "不在通知の件",
+        "Re: 不在通知の件",
+        "不在のため受け取れませんでした",
+        "休暇中の配送について",
+        "自動返信が届かない",
+        "自動配信メールを止めたい",
+        "Auto-generated invoice is wrong",
+        "Vacation response not working",
+        "Automatic reply feature broken",
+        "Abwesenheit bei der Lieferung",
+        "Réponse automatique incorrecte",
+    ],
+)
+def test_people_write_about_absences_and_automatic_answers(subject: str) -> None:
+    assert kind_of(mail_of(subject=subject)) is Kind.PERSON
+
+
+def test_who_asks_for_silence_may_be_a_person() -> None:
+    mail = mail_of("X-Auto-Response-Suppress: All")
+    assert kind_of(mail) is Kind.PERSON
+    assert automatic.silence(mail, Kind.PERSON) == "suppressed"

@@ -135,3 +135,23 @@ def test_iso_2022_jp_as_nearly_all_mail_has_it_comes_back(text):
     assert decode(data.removesuffix(b"\x1b(B"), "iso-2022-jp").text == text
     assert decode(data.replace(b"\x1b(B\n", b"\n"), "iso-2022-jp").text == text
     assert decode(data.replace(b"\x1b$B", b"\x1b$@").replace(b"\x1b(B", b"\x1b(J"), "iso-2022-jp").text == text
+
+
+@pytest.mark.parametrize("label", [None, "utf-8", "us-ascii", "iso-2022-jp", "euc-jp", "iso-8859-1", "windows-1251"])
+@pytest.mark.parametrize("text", ["はい", "髙橋です。", "①髙橋 こんにちは。よろしく"])
+def test_a_few_words_in_cp932_are_known_under_any_label(text: str, label: str | None) -> None:
+    assert decode(text.encode("cp932"), label).text == text
+
+
+@pytest.mark.parametrize(
+    ("text", "charset"),
+    [
+        ("‚Ähnlich‘ und „so“", "cp1252"),
+        ("Привет, как дела?", "cp1251"),
+        ("ѓорѓи ‚кажа‘", "cp1251"),
+        ("café été à la crème", "cp1252"),
+        ("Žluťoučký kůň ‚a‘", "cp1250"),
+    ],
+)
+def test_low_quotation_marks_make_no_japanese(text: str, charset: str) -> None:
+    assert decode(text.encode(charset), charset).text == text

@@ -8,8 +8,16 @@
   // A fetch with our headers; to the sign-in page when the session ended. Resolves to the response, also for 4xx.
   async function ask(url, options = {}) {
     const response = await fetch(url, { credentials: "same-origin", ...options, headers: headers(options.headers) });
-    if (response.status === 401 && response.headers.has("X-Sign-In")) location.reload();
+    if (response.status === 401 && response.headers.has("X-Sign-In")) {
+      if (isWriting()) tell(await response.clone().text(), "problem");
+      else location.reload();
+    }
     return response;
+  }
+
+  // Words in a plain field that stand nowhere else: a page that loads anew would lose them.
+  function isWriting() {
+    return [...document.querySelectorAll("textarea")].some((area) => area.value !== area.defaultValue && area.offsetParent);
   }
 
   // A message at the lower left. kind: done, info or problem.
@@ -56,7 +64,7 @@
   push.addEventListener("news", (event) => {
     document.dispatchEvent(new CustomEvent("madoguchi:news", { detail: JSON.parse(event.detail.data) }));
   });
-  push.addEventListener("ended", () => location.reload());
+  push.addEventListener("ended", () => { if (!isWriting()) location.reload(); });
 
   const state = document.querySelector("[data-link-state]");
   let lost = null;

@@ -55,6 +55,7 @@
           if (response.status === 409) return conflict(told);
           if (!response.ok) {
             say("failed", told.said || words.failed);
+            if (told.rev) rev.value = told.rev; // all but the refused field is kept
             if (response.status >= 500) again();
             return null;
           }
@@ -320,6 +321,8 @@
     });
     squire.addEventListener("pathChange", marks);
     squire.addEventListener("select", marks);
+    // "Copy image" of a browser puts a picture and HTML on the clipboard; Squire takes that for a picture and leaves it to us
+    squire.addEventListener("pasteImage", (event) => pastedFiles([...event.detail.clipboardData.files]));
     area.addEventListener("paste", (event) => {
       const files = [...(event.clipboardData?.files ?? [])];
       if (!files.length || event.clipboardData.types.includes("text/html")) return;
