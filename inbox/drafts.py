@@ -13,12 +13,13 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from inbox import bodies, people
-from inbox.blobs import blobs
+from inbox.blobs import MissingBlob, blobs
 from inbox.config import settings
 from inbox.errors import N_, Conflict, NotFound, UserError
 from inbox.mail import names, safe_html
 from inbox.mail.address_check import WrongAddress, split_typed
 from inbox.mail.compose import forward_subject, header_safe, reply_subject
+from inbox.mail.parse import parse
 from inbox.models import (
     Attachment,
     Conversation,
@@ -36,6 +37,7 @@ from inbox.people import Viewer
 LONGEST = 500_000  # characters of a draft's text or HTML
 MOST_PEOPLE = 200  # recipients in one field
 MOST_FILES = 100
+HEAD = 200_000  # bytes of a mail in which its headers are looked for
 SHOWN_QUOTATION = 20_000  # characters
 FIELDS = ("from_address", "to", "cc", "bcc", "subject", "html", "text", "quote", "kind", "seen_version")
 UNANSWERABLE = ("bounce", "feedback_report")
@@ -619,12 +621,24 @@ def _written_to(session: Session, mailbox: Mailbox, conversation: Conversation, 
     """The address of the mailbox that the customer wrote to, or that we wrote from before."""
     own = {address.lower(): address for address in (mailbox.address, *(one.address for one in mailbox.addresses))}
     if base is not None and base.direction == "in":
-        for _name, address in (*base.to, *base.cc):
-            if str(address).lower() in own:
-                return own[str(address).lower()]
+        told = [str(address).lower() for _name, address in (*base.to, *base.cc)]
+        for address in told if not own.keys().isdisjoint(told) else _delivered_to(base):
+            if address in own:
+                return own[address]
     wanted = select(Message.from_address).where(Message.conversation_id == conversation.id, Message.direction == "out")
     before = session.scalar(wanted.order_by(Message.at.desc(), Message.id.desc()).limit(1))
     return own.get((before or "").lower(), mailbox.address)
+
+
+def _delivered_to(message: Message) -> list[str]:
+    """Addresses that servers wrote onto a mail which names none of ours: a blind copy, a forwarder, a list."""
+    try:
+        raw = blobs().get(message.raw_sha256)
+    except MissingBlob:
+        return []
+    mail = parse(raw[:HEAD].partition(b"\r\n\r\n")[0] + b"\r\n\r\n")
+    names_ = ("Delivered-To", "X-Original-To", "Envelope-To", "X-Forwarded-To")
+    return [value.strip(" <>").lower() for name in names_ for value in mail.header_all(name)]
 
 
 def _take_files_along(session: Session, who: Viewer, draft: Draft, message_id: int) -> None:

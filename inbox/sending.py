@@ -24,6 +24,7 @@ from sqlalchemy.orm import Session
 from inbox import db, outbox
 from inbox import rule_runs as _rule_runs  # noqa: F401 (asks rules before each commit)
 from inbox.blobs import MissingBlob, blobs
+from inbox.errors import N_
 from inbox.mailboxes.secrets import open_secret
 from inbox.models import Mailbox
 from inbox.outbox import Claimed, Done
@@ -381,7 +382,7 @@ def _by_bytes(batch: Sequence[Claimed]) -> list[list[Claimed]]:
 
 
 def _lost_bytes(one: Claimed) -> smtp.Result:
-    text = "The stored mail is missing from the byte store; write it again."
+    text = N_("The stored mail is missing from the byte store; write it again.")
     return smtp.Result(one.id, "refused", None, text, tuple(smtp.Answer(a, "refused", None, text) for a in one.pending))
 
 

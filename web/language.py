@@ -40,6 +40,7 @@ def install(app: Flask) -> None:
     app.add_template_filter(age)
     app.add_template_filter(file_size)
     app.add_template_filter(many)
+    app.add_template_filter(said)
     app.context_processor(_for_templates)
     app.jinja_env.globals.update({"_": page_text, "gettext": page_text, "ngettext": page_ntext})
 
@@ -277,6 +278,11 @@ def file_size(size: int) -> str:
             value = size / power
             return f"{value:.1f} {unit}" if value < 10 else f"{value:,.0f} {unit}"
     raise AssertionError
+
+
+def said(text: str) -> str:
+    """What a server said; where we said it in its place, in the reader's language."""
+    return gettext(text) if text else ""
 
 
 def many(number: int) -> str:

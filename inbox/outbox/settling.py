@@ -14,6 +14,7 @@ from sqlalchemy import bindparam, insert, select, update
 from sqlalchemy.orm import Session
 
 from inbox import conversations
+from inbox.errors import N_
 from inbox.models import Attempt, Conversation, Event, Mailbox, Outgoing, RawMail
 from inbox.outbox import queue
 from inbox.outbox.kinds import KINDS
@@ -22,7 +23,7 @@ from inbox.outbox.queue import Claimed
 from inbox.wire import ring
 from inbox.wire.smtp import Answer, Result
 
-UNREACHABLE = "The mail server could not be reached for 48 hours."
+UNREACHABLE = N_("The mail server could not be reached for 48 hours.")
 
 _outgoing, _attempt = Outgoing.__table__, Attempt.__table__
 

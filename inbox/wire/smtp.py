@@ -18,6 +18,7 @@ from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from inbox.errors import N_
 from inbox.wire import problems, tls
 from inbox.wire.problems import Problem, WireProblem
 
@@ -156,12 +157,12 @@ class Connection:
     def refusal(self, mail: Mail) -> Result | None:
         """What the server would refuse anyway, said without asking it."""
         if self._size and len(mail.data) > self._size:
-            told = f"The server takes mails of up to {self._size:,} bytes; this one has {len(mail.data):,}."
-            return _refused(mail, told)
+            return _refused(mail, N_("The mail is larger than its server takes. Send the files in several mails."))
         if _addresses_need_utf8(mail) and not self._utf8:
-            return _refused(mail, "The server cannot handle addresses with other than ASCII letters (SMTPUTF8).")
+            told = N_("The server cannot handle addresses with other than ASCII letters (SMTPUTF8).")
+            return _refused(mail, told)
         if any(_unsafe(address) for address in (mail.sender, *mail.recipients)):
-            return _refused(mail, "An address contains characters that no address may contain.")
+            return _refused(mail, N_("An address contains characters that no address may contain."))
         return None
 
     def push(self, mail: Mail | None) -> None:

@@ -152,6 +152,15 @@ def test_a_particular_message_can_be_answered(session, aoi, conversation) -> Non
         start(session, aoi, "reply", conversation, message_id=strange.id)
 
 
+def test_an_answer_leaves_from_the_alias_that_the_server_delivered_to(session, aoi, support) -> None:
+    support.addresses.append(MailboxAddress(address="returns@shop.example"))
+    session.flush()
+    blind = a_conversation(session, support, "Bcc")
+    raw = b"Delivered-To: <Returns@shop.example>\r\nFrom: taro@example.jp\r\nTo: list@example.jp\r\n\r\nhello\r\n"
+    a_message(session, blind, "hello", raw=raw, to=[["", "list@example.jp"]])
+    assert start(session, aoi, "reply", blind).from_address == "returns@shop.example"
+
+
 def test_forwarding_takes_the_files_along_and_nobody_is_written_to_yet(session, aoi, conversation) -> None:
     raw = (
         b"From: taro@example.jp\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n"

@@ -9,7 +9,8 @@ import pytest
 from sqlalchemy import select
 
 from inbox import db, outbox
-from inbox.models import AuditEvent, Outgoing, Setting
+from inbox.models import AuditEvent, Outgoing, Setting, User
+from inbox.outbox import settling
 from tests.web.conftest import Visitor, World, an_outgoing, mailbox
 
 
@@ -48,6 +49,13 @@ def test_the_servers_words_stand_at_the_recipient_they_are_about(agent: Visitor,
     page = agent.get("/outbox")
     assert "5.1.1 User unknown" in page.text
     assert "<img src=x" not in page.text
+
+
+def test_what_we_say_in_a_servers_place_is_in_the_readers_language(agent: Visitor, world: World) -> None:
+    with db.transaction() as session:
+        session.get_one(User, world.users["agent"]).locale = "ja"
+    queue(world, "failed", answer=settling.UNREACHABLE)
+    assert "48時間接続できませんでした" in agent.get("/outbox").text
 
 
 def test_what_is_settled_stands_only_under_its_own_state(agent: Visitor, world: World) -> None:
