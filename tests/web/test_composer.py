@@ -129,14 +129,19 @@ def test_pasted_tables_come_clean_and_nothing_of_them_runs(desk: Page) -> None:
     assert "run" not in desk.title()
 
 
-def test_a_pasted_picture_stands_in_the_text(desk: Page) -> None:
+@pytest.mark.parametrize("beside", ["", '<img src="https://elsewhere.example/shot.png">'])
+def test_a_pasted_picture_stands_in_the_text(desk: Page, beside: str) -> None:
+    """`beside`: what "Copy image" of a browser puts on the clipboard together with it."""
     editor = writing(desk)
     desk.keyboard.type("See ")
     editor.evaluate(
-        """async (place) => { const canvas = document.createElement("canvas"); canvas.width = canvas.height = 4;
+        """async (place, beside) => { const canvas = document.createElement("canvas"); canvas.width = canvas.height = 4;
         const blob = await new Promise((done) => canvas.toBlob(done, "image/png"));
         const data = new DataTransfer(); data.items.add(new File([blob], "shot.png", { type: "image/png" }));
-        place.dispatchEvent(new ClipboardEvent("paste", { clipboardData: data, bubbles: true, cancelable: true })); }"""
+        if (beside) data.setData("text/html", beside);
+        const paste = { clipboardData: data, bubbles: true, cancelable: true };
+        place.dispatchEvent(new ClipboardEvent("paste", paste)); }""",
+        beside,
     )
     expect(editor.locator("img")).to_have_attribute("src", re.compile(r"^/drafts/\d+/files/\d+$"))
     until(lambda: (found := kept()) and 'src="cid:' in found.html)

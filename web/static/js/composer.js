@@ -325,9 +325,9 @@
     squire.addEventListener("pasteImage", (event) => pastedFiles([...event.detail.clipboardData.files]));
     area.addEventListener("paste", (event) => {
       const files = [...(event.clipboardData?.files ?? [])];
-      if (!files.length || event.clipboardData.types.includes("text/html")) return;
+      if (event.defaultPrevented || !files.length || event.clipboardData.types.includes("text/html")) return;
       event.preventDefault();
-      event.stopPropagation();
+      event.stopImmediatePropagation();
       pastedFiles(files);
     }, true);
 
