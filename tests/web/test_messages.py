@@ -61,7 +61,7 @@ def test_pictures_from_elsewhere_only_when_asked_for(agent: Visitor, world: Worl
     assert "pictures.example" not in plain.text
     assert 'data-blocked="1"' in plain.text
     assert "https://pictures.example/a.png" in remote.text
-    assert "img-src 'self' data: https:;" in remote.headers["Content-Security-Policy"]
+    assert "img-src 'self' data: http: https:;" in remote.headers["Content-Security-Policy"]
     assert remote.headers["Referrer-Policy"] == "no-referrer"
 
 
