@@ -156,7 +156,7 @@ def test_without_the_key_mail_can_be_read_and_passwords_must_be_typed_anew(
 ) -> None:
     backup.backup(config.settings(), tmp_path / "backup", now=NOW)
     assert not (tmp_path / "backup" / "secret.key").exists()
-    restored = backup.restore(elsewhere(secret="another key, quite another one"), tmp_path / "backup")
+    restored = backup.restore(elsewhere(secret="another key, quite another one altogether"), tmp_path / "backup")
     assert not restored.key_fits
     with db.reading() as session, pytest.raises(WireProblem):
         open_secret(session.scalars(select(Mailbox.imap_secret)).one())
