@@ -157,9 +157,10 @@ def make_one(
         "newer": newer.id,
         "tags": _add_tags(session, newer, older),
     }
-    _become(session, older, united(before["older"], before["newer"]), now=now)
-    older.version = max(older.version, newer.version) + 1  # no answer that saw only one of them may leave
-    _empty(session, newer, older, now=now)
+    with conversations.together(session):  # all counters in one order: no deadlock with another join
+        _become(session, older, united(before["older"], before["newer"]), now=now)
+        older.version = max(older.version, newer.version) + 1  # no answer that saw only one of them may leave
+        _empty(session, newer, older, now=now)
     session.flush()
     conversations.mark_read(session, older, {*readers["older"]} & {*readers["newer"]})
     suggestion.moved = moved | {
@@ -367,8 +368,9 @@ def _part(
         told["before"] = one.moved["before"] | {"older": _to_json(dict(joint.before))}
         one.moved = told
     _take_tags_back(session, moved, older, later)
-    _become(session, newer, _from_json(moved["before"]["newer"]), now=now)
-    _become(session, older, facts | _with(session, older, came, facts), now=now)
+    with conversations.together(session):
+        _become(session, newer, _from_json(moved["before"]["newer"]), now=now)
+        _become(session, older, facts | _with(session, older, came, facts), now=now)
     kept_deadlines.part(session, older, joined_at=suggestion.at, now=now)
     if not whole:  # an answer was taken back meanwhile
         _count_anew(session, older)

@@ -401,13 +401,14 @@ def _move_on(
     kind = "started" if before["started"] else "forwarded" if view.kind == "forward" else "replied"
     status = before["next_status"]
     told = {"before": before["status"], "after": status or before["status"]}
-    conversations.record(session, conversation, kind, now=now, actor_id=who.id, message=message, **told)
-    if before["answers"]:
-        conversations.answered(session, conversation, status=status, at=now)
-    elif status is not None:
-        conversations.place(session, conversation, status=status, closed_at=now, now=now)
-    if conversation.owner_id is None:
-        conversations.assign(session, conversation, who.id, now=now, actor_id=who.id)
+    with conversations.together(session):  # all counters in one order: no deadlock with a join or another answer
+        conversations.record(session, conversation, kind, now=now, actor_id=who.id, message=message, **told)
+        if before["answers"]:
+            conversations.answered(session, conversation, status=status, at=now)
+        elif status is not None:
+            conversations.place(session, conversation, status=status, closed_at=now, now=now)
+        if conversation.owner_id is None:
+            conversations.assign(session, conversation, who.id, now=now, actor_id=who.id)
 
 
 def _iso(moment: datetime | None) -> str | None:
