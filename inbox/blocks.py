@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from inbox import conversations, people
 from inbox.errors import N_, NotFound, UserError
 from inbox.models import Block, Conversation, Mailbox, MailboxAddress, Message, Person, PersonAddress, User
+from inbox.models.conversations import UNFINISHED
 from inbox.people import Viewer
 
 MOST = 5_000  # rows on the page
@@ -113,7 +114,7 @@ def open_ones(session: Session, who: Viewer, pattern: str) -> tuple[int, ...]:
         sorted(
             row.id
             for row in session.execute(theirs)
-            if who.may_see(row.mailbox_id) and row.status in ("open", "waiting", "snoozed")
+            if who.may_see(row.mailbox_id) and row.status in UNFINISHED
         )
     )
 

@@ -11,7 +11,6 @@ import zipfile
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from typing import Any, Generic, TypeVar
-from urllib.parse import unquote
 
 from PIL import Image, ImageOps, UnidentifiedImageError
 from sqlalchemy import select
@@ -22,6 +21,7 @@ from inbox.errors import N_, NotFound, UserError
 from inbox.mail import charsets, linkify, names, safe_html
 from inbox.mail.facts import ParsedMail
 from inbox.mail.limits import TooComplex
+from inbox.mail.message_ids import content_id
 from inbox.mail.parse import parse
 from inbox.models import Attachment, Conversation, Message
 from inbox.people import Viewer
@@ -192,7 +192,7 @@ def _document(message_id: int, mail: ParsedMail, *, remote: bool) -> str:
     def address(source: str) -> str | None:
         if not source.lower().startswith("cid:"):
             return source if remote else None
-        position = by_id.get(_content_id(source))
+        position = by_id.get(content_id(source))
         return inline_path(message_id, position) if position is not None else None
 
     if mail.html:
@@ -205,10 +205,6 @@ def _document(message_id: int, mail: ParsedMail, *, remote: bool) -> str:
         '<meta name="referrer" content="no-referrer"><meta name="viewport" content="width=device-width">'
         f"<title></title><style>{STYLE}</style></head><body>{body}</body></html>"
     )
-
-
-def _content_id(source: str) -> str:
-    return unquote(source[4:]).strip("<> ")
 
 
 def _message(session: Session, who: Viewer, message_id: int) -> Any:

@@ -194,7 +194,8 @@ def _take_back(
     for name in ("snoozed_until", "closed_at", "needless", "waiting_since", "trouble"):
         if name in facts:
             setattr(found, name, facts[name])
-    kept_deadlines.keep(session, found, now=now)
+    if "waiting_since" in facts:
+        kept_deadlines.keep(session, found, now=now)
     if "tagged" in facts:
         _tag_back(session, bulk, found, was=facts["tagged"], **told)
     if "read" in facts:

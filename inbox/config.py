@@ -14,6 +14,7 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationError, field_validator
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from inbox.errors import UserError
@@ -194,14 +195,14 @@ def settings() -> Settings:
     try:
         return Settings()
     except ValidationError as error:
-        told = "; ".join(
-            f"{name}: {e['msg'].removeprefix('Value error, ')}{_shown(name, e['input'])}"
-            for e in error.errors()
-            for name in ("_".join(str(p) for p in e["loc"]).upper(),)
-        )
-        raise WrongSetting("Wrong setting: %(told)s", told=told) from None
+        raise WrongSetting("Wrong setting: %(told)s", told="; ".join(map(_told, error.errors()))) from None
     except UnicodeDecodeError:
         raise WrongSetting("Wrong setting: .env is not written in UTF-8; save it so.") from None
+
+
+def _told(error: ErrorDetails) -> str:
+    name = "_".join(map(str, error["loc"])).upper()
+    return f"{name}: {error['msg'].removeprefix('Value error, ')}{_shown(name, error['input'])}"
 
 
 def _shown(name: str, value: object) -> str:

@@ -412,10 +412,15 @@ def waits_no_more(conversation: Conversation) -> dict[str, str]:
     return {"waited": waited.isoformat()} if waited else {}
 
 
+def last_change_of_status(session: Session, conversation_id: int) -> dict[str, Any]:
+    """What its event tells; empty when it has changed never."""
+    wanted = select(Event.about).where(Event.conversation_id == conversation_id, Event.kind == "status")
+    return session.scalar(wanted.order_by(Event.id.desc()).limit(1)) or {}
+
+
 def _waited(session: Session, conversation: Conversation) -> datetime | None:
     """Since when a conversation waited that was closed without an answer."""
-    wanted = select(Event.about).where(Event.conversation_id == conversation.id, Event.kind == "status")
-    about = session.scalar(wanted.order_by(Event.id.desc()).limit(1)) or {}
+    about = last_change_of_status(session, conversation.id)
     return datetime.fromisoformat(about["waited"]) if "waited" in about else None
 
 

@@ -637,8 +637,8 @@ def _delivered_to(message: Message) -> list[str]:
     except MissingBlob:
         return []
     mail = parse(raw[:HEAD].partition(b"\r\n\r\n")[0] + b"\r\n\r\n")
-    names_ = ("Delivered-To", "X-Original-To", "Envelope-To", "X-Forwarded-To")
-    return [value.strip(" <>").lower() for name in names_ for value in mail.header_all(name)]
+    headers = ("Delivered-To", "X-Original-To", "Envelope-To", "X-Forwarded-To")
+    return [value.strip(" <>").lower() for name in headers for value in mail.header_all(name)]
 
 
 def _take_files_along(session: Session, who: Viewer, draft: Draft, message_id: int) -> None:

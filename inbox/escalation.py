@@ -12,8 +12,8 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from inbox import conversations, kept_deadlines, telling
-from inbox.models import Conversation, EscalationStep, MailboxAccess, MailboxTeam, TeamMember, User
+from inbox import assignment, conversations, kept_deadlines, telling
+from inbox.models import Conversation, EscalationStep, MailboxAccess, TeamMember, User
 from routing import deadlines as routing
 from routing.deadlines import Clock, Step
 
@@ -86,8 +86,8 @@ def _whom(session: Session, conversation: Conversation, step: Step) -> list[int]
 
 def _team(session: Session, conversation: Conversation) -> Sequence[int]:
     """Members of the conversation's team, else of its mailbox's."""
-    of_mailbox = select(MailboxTeam.team_id).where(MailboxTeam.mailbox_id == conversation.mailbox_id)
-    team_id = conversation.team_id or session.scalar(of_mailbox)
+    mailbox_id = conversation.mailbox_id
+    team_id = conversation.team_id or assignment.team_of_mailbox(session, {mailbox_id}).get(mailbox_id)
     return session.scalars(select(TeamMember.user_id).where(TeamMember.team_id == team_id)).all()
 
 

@@ -7,10 +7,10 @@ import re
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
-from urllib.parse import unquote
 
 from inbox.mail import automatic, names, search_words, threads
 from inbox.mail.facts import Address, Kind, ParsedMail, Part, Understanding
+from inbox.mail.message_ids import content_id
 
 NAME_CHARACTERS = 200
 ADDRESS_CHARACTERS = 320
@@ -18,7 +18,7 @@ SUBJECT_CHARACTERS = 2_000
 TEXT_CHARACTERS = 1_000_000  # of one mail's text; what is longer can be read in the original
 PEOPLE = 500  # addresses kept of one header
 
-_CONTENT_IDS = re.compile(r"""cid:([^\s"'<>)]{1,500})""", re.IGNORECASE)  # what HTML shows inside its text (RFC 2392)
+_INNER = re.compile(r"""cid:[^\s"'<>)]{1,500}""", re.IGNORECASE)  # what HTML shows inside its text (RFC 2392)
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -132,7 +132,7 @@ def _is_no_answer(mail: ParsedMail) -> bool:
 
 
 def _files(mail: ParsedMail) -> tuple[File, ...]:
-    named = {unquote(one).strip("<> ") for one in _CONTENT_IDS.findall(mail.html)}
+    named = set(map(content_id, _INNER.findall(mail.html)))
     return tuple(_file(part, in_text=part.content_id in named) for part in mail.attachments)
 
 

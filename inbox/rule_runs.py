@@ -43,6 +43,7 @@ from inbox.models import (
     Team,
     TeamMember,
 )
+from inbox.models.conversations import UNFINISHED
 from inbox.rule_facts import Case
 from routing.actions import (
     Action,
@@ -70,7 +71,6 @@ from routing.triggers import ARRIVED, Happened, Schedule, StatusChanged, Unanswe
 LATELY = timedelta(hours=1)  # in which rules do at most MOST_ACTIONS to one mail
 AT_ONCE = 100  # conversations of one transaction of the clock
 PLANNED = "rules_by_the_clock"  # the setting with the rules whose moment has come, and the last conversation done
-UNFINISHED = ("open", "waiting", "snoozed")
 UNTOUCHED = ("not_triggered", "disabled")  # a trace of nothing else is not worth keeping
 LOOKED_BACK = timedelta(days=366)  # an answer that is owed for longer is owed all the same
 

@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 from sqlalchemy import func, select
@@ -28,7 +28,7 @@ from inbox.models import (
     User,
     Webhook,
 )
-from inbox.models.conversations import JOINED
+from inbox.models.conversations import JOINED, UNFINISHED
 from inbox.people import Viewer
 from routing.actions import action_json
 from routing.evaluation import Compiled, compiled, decide
@@ -302,14 +302,13 @@ def dry_run(session: Session, who: Viewer, rule_id: int, *, now: datetime) -> Dr
     found = []
     for on in sorted(occasions):
         happened = Happened(on, due=frozenset({rule_id}))  # type: ignore[arg-type]  # one of ONS
-        ids = _newest_mails(session, who) if on == "arrived" else _that_may_be_touched(session, who, on)
+        if on == "arrived":
+            ids, read = _newest_mails(session, who), partial(rule_facts.of_messages, as_it_came=True)
+        else:
+            ids, read = _that_may_be_touched(session, who, on), partial(rule_facts.of_conversations)
         for start in range(0, len(ids), 200):
-            some, asks = ids[start : start + 200], with_it.asks
-            if on == "arrived":
-                cases = rule_facts.of_messages(session, some, asks=asks, now=now, as_it_came=True)
-            else:
-                cases = rule_facts.of_conversations(session, some, asks=asks, now=now)
-            found += [(case, decide(with_it, case.facts, happened=happened)) for case in cases]
+            for case in read(session, ids[start : start + 200], asks=with_it.asks, now=now):
+                found.append((case, decide(with_it, case.facts, happened=happened)))
     traces = [(case, decision, _of_rule(decision.trace, rule_id)) for case, decision in found]
     each = {one[0].key: one for one in traces if one[2] is not None and one[2].how == "matched"}
     matched = sorted(each.values(), key=lambda one: one[0].message_id, reverse=True)
@@ -357,7 +356,7 @@ def _that_may_be_touched(session: Session, who: Viewer, on: str) -> list[int]:
             Conversation.waiting_since.is_not(None),
             Conversation.silent.is_(False),
         ),
-        "schedule": (Conversation.status.in_(("open", "waiting", "snoozed")),),
+        "schedule": (Conversation.status.in_(UNFINISHED),),
         "status_changed": (Conversation.status.not_in(("spam", JOINED)),),
     }[on]
     wanted = select(Conversation.id).where(Conversation.mailbox_id.in_(who.mailbox_ids), *about)

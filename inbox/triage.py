@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from inbox import conversations, following, people, search
 from inbox.errors import N_, NotFound, UserError
-from inbox.models import Conversation, Event, Note, Tag, User
+from inbox.models import Conversation, Note, Tag, User
 from inbox.people import Viewer
 
 MOST_AT_ONCE = 500
@@ -40,8 +40,7 @@ def close_as_before(session: Session, who: Viewer, conversation_id: int, *, now:
     When something else was done with its status meanwhile, it is closed now.
     """
     found = people.conversation(session, who, conversation_id, lock=True)
-    wanted = select(Event.about).where(Event.conversation_id == conversation_id, Event.kind == "status")
-    about = session.scalar(wanted.order_by(Event.id.desc()).limit(1)) or {}
+    about = conversations.last_change_of_status(session, conversation_id)
     if about.get("after") != found.status or "closed_at" not in about:
         return conversations.set_status(session, found, "closed", now=now, actor_id=who.id)
     closed_at, needless = datetime.fromisoformat(about["closed_at"]), about.get("was_needless", "")

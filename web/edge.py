@@ -248,7 +248,7 @@ def _take_whole() -> None:
         raise RequestEntityTooLarge
 
 
-def _admit() -> AnyResponse | tuple[str, int, dict[str, str]] | None:
+def _admit() -> AnyResponse | Answer | tuple[str, int, dict[str, str]] | None:
     """Knows who asks, and lets nobody through who may not."""
     if request.endpoint == "static":
         return None
@@ -279,14 +279,14 @@ def _view() -> Callable[..., Any] | None:
     return current_app.view_functions.get(request.endpoint or "")
 
 
-def _ask_to_sign_in() -> AnyResponse | tuple[str, int, dict[str, str]]:
+def _ask_to_sign_in() -> AnyResponse | Answer | tuple[str, int, dict[str, str]]:
     here = request.full_path.rstrip("?") if request.method == "GET" and not fragment() else None
     address = url_for("sessions.new", next=here if here != "/" else None)
     signed_out = gettext("You were signed out, so nothing was sent or kept. Copy your words, then sign in again.")
     if fragment() or request.path == "/events":
         return signed_out, 401, {"HX-Redirect": url_for("sessions.new"), "X-Sign-In": address}
-    if _written():
-        return (*_page(401, gettext("Signed out"), signed_out), {})
+    if written := _written():
+        return _page(401, gettext("Signed out"), signed_out, written=written)
     return redirect(address, 303)
 
 
@@ -457,8 +457,11 @@ def _database_gone(error: BaseException) -> bool:
     return isinstance(error, DBAPIError) and error.connection_invalidated
 
 
-def _page(status: int, title: str, sentence: str, *, number: str = "") -> Answer:
-    """An error page; inside the house while that stands, else a bare one. Scripts get the sentence alone."""
+def _page(
+    status: int, title: str, sentence: str, *, number: str = "", written: tuple[str, ...] | None = None
+) -> Answer:
+    """An error page; inside the house while that stands, else a bare one. Scripts get the sentence alone. `written`:
+    `_written()` where it was read already."""
     opened = g.get("session")
     if opened is not None and not g.get("commit_anyway"):
         opened.rollback()
@@ -467,7 +470,8 @@ def _page(status: int, title: str, sentence: str, *, number: str = "") -> Answer
         return render_template("parts/problem.html", sentence=sentence), status
     inside = status < 500 and g.get("who") is not None
     template = "error_inside.html" if inside else "error.html"
-    shown = {"status": status, "title": title, "sentence": sentence, "number": number, "written": _written()}
+    written = _written() if written is None else written
+    shown = {"status": status, "title": title, "sentence": sentence, "number": number, "written": written}
     return render_template(template, **shown), status
 
 

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import re
+from urllib.parse import unquote
 
 from inbox.mail.limits import DEFAULT, Limits
 
 _BRACKETED = re.compile(r"<([^<>]*)>")
 _BLANKS = re.compile(r"\s+")
+
+
+def content_id(url: str) -> str:
+    """The Content-ID that a cid: URL names (RFC 2392), without brackets."""
+    return unquote(url[4:]).strip("<> ")
 
 
 def message_id(text: str) -> str:

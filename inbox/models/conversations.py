@@ -15,6 +15,7 @@ if TYPE_CHECKING:  # SQLAlchemy knows them by their names
     from inbox.models.people import User
 
 STATUSES = ("open", "waiting", "snoozed", "closed", "spam")
+UNFINISHED = ("open", "waiting", "snoozed")
 JOINED = "joined"  # emptied by a join: in no list and no counter, kept for its address and for the undo
 
 

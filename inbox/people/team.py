@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from inbox import conversations, db
 from inbox.errors import N_, NotFound, UserError, a_name
 from inbox.models import Claim, Conversation, Mailbox, MailboxAccess, OneTimeLink, Presence, User
+from inbox.models.conversations import UNFINISHED
 from inbox.models.people import ROLES
 from inbox.people import passwords
 from inbox.people.addresses import normalised
@@ -204,7 +205,7 @@ def _deactivate(session: Session, who: Viewer, user: User, *, now: datetime) -> 
     session.execute(delete(Claim).where(Claim.user_id == user.id))
     session.execute(delete(Presence).where(Presence.user_id == user.id))
     unfinished = select(Conversation).where(
-        Conversation.owner_id == user.id, Conversation.status.in_(("open", "waiting", "snoozed"))
+        Conversation.owner_id == user.id, Conversation.status.in_(UNFINISHED)
     )
     for conversation in session.scalars(unfinished.order_by(Conversation.id).with_for_update()):
         conversations.assign(session, conversation, None, now=now, actor_id=who.id)

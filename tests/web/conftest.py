@@ -19,11 +19,12 @@ from sqlalchemy.orm import Session
 from werkzeug.serving import make_server
 from werkzeug.test import TestResponse
 
-from inbox import db
+from inbox import db, people
 from inbox.blobs import blobs
 from inbox.models import Conversation, Folder, Mailbox, Outgoing, RawMail, User
 from inbox.people import passwords
 from tests.inbox.cast import HOUR, MINUTE, a_conversation, a_mailbox, a_message, a_person, a_user
+from tests.web.stories import one_of_each
 from web import create_app
 
 PASSWORD = "a good long sentence"
@@ -71,6 +72,15 @@ def world(engine: Engine) -> World:
         stories["outgoing"] = an_outgoing(session, support.id, users["agent"])
         stories["broken"] = a_broken_mail(session, support.id)
         return World(support.id, sales.id, users, **stories)
+
+
+@pytest.fixture
+def one_of_everything(world: World) -> None:
+    """The world has one of everything that an address of the pages names."""
+    with db.transaction() as session:
+        agent = people.viewer(session, world.users["agent"], 0)
+        assert agent is not None
+        world.more |= one_of_each(session, world.support, agent, now=datetime.now(UTC))
 
 
 def an_outgoing(session: Session, mailbox_id: int, author_id: int, *, state: str = "sent", **more: Any) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode, urljoin, urlsplit
 
@@ -12,10 +11,8 @@ import pytest
 from lxml import html
 from werkzeug.datastructures import MultiDict
 
-from inbox import db, people
 from tests.web.conftest import Visitor, World
 from tests.web.permissions import ROUTES
-from tests.web.stories import one_of_each
 
 VALUES = (
     "",
@@ -61,14 +58,7 @@ class Form:
         return MultiDict([*((field, told) for field, told in self.fields if field != name), (name, value)])
 
 
-@pytest.fixture
-def world(world: World) -> World:
-    """With one of everything that an address of the pages names."""
-    with db.transaction() as session:
-        agent = people.viewer(session, world.users["agent"], 0)
-        assert agent is not None
-        world.more |= one_of_each(session, world.support, agent, now=datetime.now(UTC))
-    return world
+pytestmark = pytest.mark.usefixtures("one_of_everything")
 
 
 def pages(world: World) -> Iterator[str]:

@@ -4,29 +4,20 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from datetime import UTC, datetime
 
 import pytest
 from flask import Flask
 from sqlalchemy import select
 
-from inbox import db, people
+from inbox import db
 from inbox.models import Base
 from tests.web.conftest import Visitor, World, without_tokens
 from tests.web.permissions import RANK, ROLES, ROUTES, Route
-from tests.web.stories import one_of_each
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 
-@pytest.fixture
-def world(world: World) -> World:
-    """With one of everything that an address of the pages names."""
-    with db.transaction() as session:
-        agent = people.viewer(session, world.users["agent"], 0)
-        assert agent is not None
-        world.more |= one_of_each(session, world.support, agent, now=datetime.now(UTC))
-    return world
+pytestmark = pytest.mark.usefixtures("one_of_everything")
 
 
 def every_route(app: Flask) -> set[tuple[str, str]]:
